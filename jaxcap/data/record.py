@@ -1,0 +1,48 @@
+"""One photograph with its captions: the shape that every data source gives."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Record:
+    """An image and what people said of it.
+
+    Attributes:
+      image: the encoded file (JPEG, PNG, ...), not yet decoded.
+      image_id: unique within the split; the id in predictions.json.
+      captions: the references, in the order of the source, without the prompt.
+      prompt: words that the captioner is given as the beginning of its caption; usually none.
+      group: the part of the split that the record belongs to; scores are also given per group.
+    """
+
+    image: bytes
+    image_id: str
+    captions: tuple[str, ...]
+    prompt: str = ""
+    group: str = ""
+
+
+class Source(Protocol):
+    """One split of a data set: a sequence of records, picklable, read by index in any order.
+
+    Attributes:
+      name: the data set, as the protocol signature of a score names it ("flickr8k").
+      split: the split ("train", "val", "test", ...).
+      prompts: every prompt that its records may carry, or that its captions may begin with;
+        each is one special token to the tokenizer.
+    """
+
+    name: str
+    split: str
+    prompts: tuple[str, ...]
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Record:
+        """The record, its image read from the disk now."""
+        ...
+
+    def captions(self, index: int) -> tuple[str, ...]:
+        """The captions alone, without reading the image (to build a vocabulary)."""
+        ...
