@@ -1,0 +1,124 @@
+"""Multi-head attention in two parts: projections that own parameters, and pure functions."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+BLOCKED = -1e9  # finite, so that a row that may look nowhere gives no NaN
+
+Heads = Float[Array, "... H T C"]
+
+
+class Attention(nn.Module):
+    """Projections of one attention layer; its outputs are [..., heads, tokens, channels].
+
+    Queries are scaled by 1/sqrt(channels) here, once, so that `attend` is plain products.
+    """
+
+    heads: int
+    dtype: str
+
+    def setup(self) -> None:
+        self.query = _Project(self.heads, self.dtype)
+        self.key = _Project(self.heads, self.dtype)
+        self.value = _Project(self.heads, self.dtype)
+        self.out = _Merge(self.dtype)
+
+    def queries(self, x: Float[Array, "... T D"]) -> Heads:
+        """[..., T, D] -> [..., H, T, C], scaled."""
+        q = self.query(x)
+        return q * jnp.asarray(q.shape[-1] ** -0.5, q.dtype)
+
+    def keys_values(self, x: Float[Array, "... S D"]) -> tuple[Heads, Heads]:
+        """[..., S, D] -> keys and values, each [..., H, S, C]."""
+        return self.key(x), self.value(x)
+
+    def merge(self, x: Heads) -> Float[Array, "... T D"]:
+        """[..., H, T, C] -> [..., T, D]."""
+        return self.out(x)
+
+
+def attend(
+    q: Float[Array, "B K H T C"],
+    own: tuple[Float[Array, "B K H U C"], Float[Array, "B K H U C"]] | None,
+    own_mask: Bool[Array, "T U"] | None,
+    shared: tuple[Float[Array, "B H S C"], Float[Array, "B H S C"]] | None,
+    shared_mask: Bool[Array, "B S"] | None,
+) -> Float[Array, "B K H T C"]:
+    """One softmax over the stream's own tokens and the tokens that all K streams share.
+
+    The shared keys and values are never copied K times: the K streams' queries are laid end to
+    end instead, and one product per image and head serves them all.
+
+    Args:
+      q: scaled queries of the K streams.
+      own: keys and values of each stream itself (self-attention), or None.
+      own_mask: which of its own tokens each query sees (causality, unwritten cache), or None.
+      shared: keys and values that belong to the image (memory), or None.
+      shared_mask: which of these are real, or None for all.
+
+    Returns:
+      The attended values. Scores and the softmax are in float32.
+    """
+    B, K, H, T, C = q.shape
+    scores = []
+    if shared is not None:
+        flat = q.transpose(0, 2, 1, 3, 4).reshape(B, H, K * T, C)
+        product = jnp.einsum("bhqc,bhsc->bhqs", flat, shared[0]).astype(jnp.float32)
+        if shared_mask is not None:
+            product = jnp.where(shared_mask[:, None, None, :], product, BLOCKED)
+        scores.append(product.reshape(B, H, K, T, -1))
+    if own is not None:
+        product = jnp.einsum("bkhtc,bkhuc->bkhtu", q, own[0]).astype(jnp.float32)
+        if own_mask is not None:
+            product = jnp.where(own_mask[None, None, None], product, BLOCKED)
+        scores.append(product.transpose(0, 2, 1, 3, 4))
+    weights = jax.nn.softmax(jnp.concatenate(scores, -1), axis=-1).astype(q.dtype)
+    out = jnp.zeros((B, K, H, T, C), q.dtype)
+    if shared is not None:
+        seen = shared[0].shape[2]
+        flat_weights = weights[..., :seen].reshape(B, H, K * T, seen)
+        product = jnp.einsum("bhqs,bhsc->bhqc", flat_weights, shared[1])
+        out += product.reshape(B, H, K, T, C).transpose(0, 2, 1, 3, 4)
+        weights = weights[..., seen:]
+    if own is not None:
+        out += jnp.einsum("bkhtu,bkhuc->bkhtc", weights.transpose(0, 2, 1, 3, 4), own[1])
+    return out
+
+
+class _Project(nn.Module):
+    """Dense layer from D to heads x channels, heads first in the output."""
+
+    heads: int
+    dtype: str
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "... T D"]) -> Heads:
+        D = x.shape[-1]
+        init = nn.initializers.xavier_uniform(in_axis=0, out_axis=(1, 2))
+        kernel = self.param("kernel", init, (D, self.heads, D // self.heads))
+        bias = self.param("bias", nn.initializers.zeros, (self.heads, D // self.heads))
+        y = jnp.einsum("...td,dhc->...thc", x.astype(self.dtype), kernel.astype(self.dtype))
+        return jnp.moveaxis(y + _like(bias, y), -2, -3)
+
+
+class _Merge(nn.Module):
+    """Dense layer from heads x channels back to D."""
+
+    dtype: str
+
+    @nn.compact
+    def __call__(self, x: Heads) -> Float[Array, "... T D"]:
+        H, C = x.shape[-3], x.shape[-1]
+        init = nn.initializers.xavier_uniform(in_axis=(0, 1), out_axis=2)
+        kernel = self.param("kernel", init, (H, C, H * C))
+        bias = self.param("bias", nn.initializers.zeros, (H * C,))
+        rows = jnp.moveaxis(x, -3, -2).astype(self.dtype)
+        y = jnp.einsum("...thc,hcd->...td", rows, kernel.astype(self.dtype))
+        return y + _like(bias, y)
+
+
+def _like(bias: Array, y: Array) -> Array:
+    """The bias in y's dtype and rank (rank promotion is never implicit here)."""
+    return jnp.expand_dims(bias.astype(y.dtype), range(y.ndim - bias.ndim))

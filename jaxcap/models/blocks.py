@@ -1,0 +1,42 @@
+"""The Transformer layers: one for memory tokens, one for captions, and the MLP of both."""
+
+import flax.linen as nn
+from jaxtyping import Array, Bool, Float
+
+from jaxcap.models.attention import Attention, attend
+
+
+class Mlp(nn.Module):
+    """Two dense layers with GELU between them."""
+
+    mlp_width: int
+    dropout: float
+    dtype: str
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "... D"], train: bool) -> Float[Array, "... D"]:
+        dense = {"dtype": self.dtype, "kernel_init": nn.initializers.xavier_uniform()}
+        y = nn.gelu(nn.Dense(self.mlp_width, name="up", **dense)(x))
+        y = nn.Dropout(self.dropout)(y, deterministic=not train)
+        return nn.Dense(x.shape[-1], name="down", **dense)(y)
+
+
+class MemoryBlock(nn.Module):
+    """Pre-norm Transformer layer over the tokens of an image; every real token sees every other."""
+
+    heads: int
+    mlp_width: int
+    dropout: float
+    dtype: str
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "B S D"], mask: Bool[Array, "B S"], train: bool
+    ) -> Float[Array, "B S D"]:
+        drop = nn.Dropout(self.dropout, deterministic=not train)
+        attention = Attention(self.heads, self.dtype, name="attention")
+        y = nn.LayerNorm(dtype=self.dtype, name="attention_norm")(x)
+        seen = attend(attention.queries(y)[:, None], None, None, attention.keys_values(y), mask)
+        x = x + drop(attention.merge(seen[:, 0]))
+        y = nn.LayerNorm(dtype=self.dtype, name="mlp_norm")(x)
+        return x + drop(Mlp(self.mlp_width, self.dropout, self.dtype, name="mlp")(y, train))
