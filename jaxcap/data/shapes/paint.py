@@ -1,0 +1,71 @@
+"""The picture of a scene: flat shapes with soft edges on a dark ground that changes a little."""
+
+from collections.abc import Callable
+from io import BytesIO
+from random import Random
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image
+
+from jaxcap.data.shapes.scene import FRAME, Scene
+
+RGB = {
+    "red": (225, 45, 45),
+    "green": (45, 175, 75),
+    "blue": (55, 105, 240),
+    "yellow": (250, 215, 50),
+    "purple": (170, 75, 215),
+    "white": (240, 240, 240),
+}
+TINT = 10.0  # how far each channel of a thing may be from its colour's
+GROUND = (30.0, 55.0)  # the channels of the ground
+SLOPE = 12.0  # how much lighter or darker the ground gets from the middle to an edge
+
+Plane = Float[np.ndarray, "#h #w"]
+
+
+def _box(x: Plane, y: Plane, half_width: float, half_height: float) -> Plane:
+    return np.maximum(np.abs(x) - half_width, np.abs(y) - half_height)
+
+
+def _triangle(x: Plane, y: Plane, reach: float) -> Plane:
+    side = np.abs(x) * (3**0.5 / 2) - y / 2 - reach / 2
+    return np.maximum(side, y - reach / 2)
+
+
+# How far a point (x, y) from the centre is outside a shape of radius r; negative inside. Of one
+# radius they look equally large, and none reaches farther than scene.REACH radii.
+OUTSIDE: dict[str, Callable[[Plane, Plane, float], Plane]] = {
+    "circle": lambda x, y, r: np.hypot(x, y) - r,
+    "square": lambda x, y, r: _box(x, y, 0.84 * r, 0.84 * r),
+    "triangle": lambda x, y, r: _triangle(x, y, 1.2 * r),
+    "cross": lambda x, y, r: np.minimum(
+        _box(x, y, 1.1 * r, 0.36 * r), _box(x, y, 0.36 * r, 1.1 * r)
+    ),
+}
+
+
+def paint(scene: Scene, size: int, rng: Random) -> UInt8[np.ndarray, "size size 3"]:
+    """The scene as pixels; `rng` gives the tints and the ground."""
+    unit = size / FRAME
+    x = np.arange(size, dtype=np.float32)[None, :] + 0.5
+    y = x.T
+    low, high = GROUND
+    ground = np.array([low + (high - low) * rng.random() for _ in range(3)], np.float32)
+    right, down = (SLOPE * (2 * rng.random() - 1) for _ in range(2))
+    light = right * (2 * x / size - 1) + down * (2 * y / size - 1)
+    pixels = ground + light[..., None]
+    for thing in scene:
+        outside = OUTSIDE[thing.shape](x - thing.x * unit, y - thing.y * unit, thing.radius * unit)
+        cover = np.clip(0.5 - outside, 0.0, 1.0)[..., None]
+        tint = [channel + TINT * (2 * rng.random() - 1) for channel in RGB[thing.colour]]
+        pixels += cover * (np.array(tint, np.float32) - pixels)
+    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+
+
+def encode_png(pixels: UInt8[np.ndarray, "h w 3"]) -> bytes:
+    """The pixels as a PNG file; compressed lightly, since it is read once and thrown away."""
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", compress_level=1)
+    return file.getvalue()

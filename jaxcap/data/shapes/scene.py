@@ -1,0 +1,133 @@
+"""What a picture of shapes shows: things of a colour, a shape, a size and a place, at random.
+
+Lengths are in units of a frame of 64 by 64, x to the right and y down; a painter scales them. A
+scene is drawn again until nothing in it is arguable: the things stay apart, and the direction
+from any one to any other (from the centre of the frame, where a thing is alone) is clear. No two
+things of a scene have both their colour and their shape in common.
+
+Training never shows the combinations in `HELD_OUT_OBJECTS` and `HELD_OUT_RELATIONS`, though it
+shows every colour, shape, size and relation in them in other company.
+"""
+
+from itertools import permutations
+from random import Random
+from typing import NamedTuple, TypeVar
+
+FRAME = 64.0
+COLOURS = ("red", "green", "blue", "yellow", "purple", "white")
+SHAPES = ("circle", "square", "triangle", "cross")
+RADII = {"small": (4.5, 5.5), "large": (9.0, 11.0)}
+COUNTS = (1, 2, 2, 3)
+
+REACH = 1.2  # no point of a thing is farther from its centre than this many of its radii
+GAP = 2.0  # between two things, and half of it between a thing and the edge
+CLEAR = 1.5  # a direction is clear where one axis differs by this many times the other
+MIDDLE, ASIDE = 4.0, 10.0  # how near the middle is, and how far away it is to be to the left of it
+
+HELD_OUT_OBJECTS = frozenset(
+    {("red", "triangle"), ("green", "circle"), ("blue", "cross"), ("yellow", "square")}
+)
+# Each stands for its inverse too: a circle left of a square is a square right of a circle.
+HELD_OUT_RELATIONS = frozenset(
+    {
+        ("circle", "left", "square"),
+        ("triangle", "left", "cross"),
+        ("cross", "above", "circle"),
+        ("square", "above", "triangle"),
+    }
+)
+
+T = TypeVar("T")
+
+
+class Thing(NamedTuple):
+    """One coloured shape; `x` and `y` are its centre."""
+
+    colour: str
+    shape: str
+    size: str
+    radius: float
+    x: float
+    y: float
+
+
+Scene = tuple[Thing, ...]
+
+
+def relation(a: Thing, b: Thing) -> str:
+    """Where `a` is, seen from `b`: "left", "right", "above", "below"; "" where arguable."""
+    return _direction(a.x - b.x, a.y - b.y)
+
+
+def place(thing: Thing) -> str:
+    """Where a thing is in the frame: "middle" or the name of a direction; "" where arguable."""
+    dx, dy = thing.x - FRAME / 2, thing.y - FRAME / 2
+    far = max(abs(dx), abs(dy))
+    if far <= MIDDLE:
+        return "middle"
+    return _direction(dx, dy) if far >= ASIDE else ""
+
+
+def is_held_out(scene: Scene) -> bool:
+    """Whether the scene shows a combination that training never shows."""
+    return any((thing.colour, thing.shape) in HELD_OUT_OBJECTS for thing in scene) or any(
+        (a.shape, relation(a, b), b.shape) in HELD_OUT_RELATIONS for a, b in permutations(scene, 2)
+    )
+
+
+def draw_scene(rng: Random, held_out: bool) -> Scene:
+    """A scene of one to three things that `is_held_out` or not, as asked."""
+    count = pick(rng, COUNTS)
+    while True:
+        scene = _put(rng, _draw_things(rng, count))
+        if is_held_out(scene) == held_out:
+            return scene
+
+
+def pick(rng: Random, items: tuple[T, ...]) -> T:
+    """One of the items, by `random()` alone: its stream is the same on every Python version."""
+    return items[int(rng.random() * len(items))]
+
+
+def _draw_things(rng: Random, count: int) -> Scene:
+    """Things that differ in colour or shape, still without a place."""
+    things: dict[tuple[str, str], Thing] = {}
+    while len(things) < count:
+        colour, shape, size = pick(rng, COLOURS), pick(rng, SHAPES), pick(rng, tuple(RADII))
+        low, high = RADII[size]
+        radius = low + (high - low) * rng.random()
+        things.setdefault((colour, shape), Thing(colour, shape, size, radius, 0.0, 0.0))
+    return tuple(things.values())
+
+
+def _put(rng: Random, things: Scene) -> Scene:
+    """The things at places where nothing is arguable."""
+    # A thing alone is as often in the middle as on any one side, though the middle is small.
+    alone = pick(rng, ("middle", "left", "right", "above", "below"))
+    while True:
+        scene: Scene = ()
+        for thing in things:
+            thing = _put_one(rng, thing)
+            if not all(_apart(thing, other) and relation(thing, other) for other in scene):
+                break
+            scene += (thing,)
+        if len(scene) == len(things) and (len(scene) > 1 or place(scene[0]) == alone):
+            return scene
+
+
+def _put_one(rng: Random, thing: Thing) -> Thing:
+    margin = REACH * thing.radius + GAP / 2
+    room = FRAME - 2 * margin
+    return thing._replace(x=margin + room * rng.random(), y=margin + room * rng.random())
+
+
+def _apart(a: Thing, b: Thing) -> bool:
+    return (a.x - b.x) ** 2 + (a.y - b.y) ** 2 >= (REACH * (a.radius + b.radius) + GAP) ** 2
+
+
+def _direction(dx: float, dy: float) -> str:
+    if abs(dx) >= CLEAR * abs(dy):
+        return "left" if dx < 0 else "right"
+    if abs(dy) >= CLEAR * abs(dx):
+        return "above" if dy < 0 else "below"
+    return ""

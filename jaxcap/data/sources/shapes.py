@@ -1,0 +1,107 @@
+"""The embedded data set "shapes": pictures drawn from a seed, and all that is true of them.
+
+A caption comes at one of three levels (see jaxcap.data.shapes.language), which a prompt selects:
+`<objects>`, `<attributes>` or `<layout>`. A training record has the true captions of all levels,
+each beginning with its prompt. Validation and test have a record for each scene and level, with
+the prompt apart; the captions are all the true ones, so that a caption is right exactly where it
+is one of them. Half of their scenes are in the group "seen", whose combinations of colour, shape
+and relation also occur in training; each of the group "held_out" has one that does not.
+"""
+
+from random import Random
+
+from jaxcap.data.record import Record
+from jaxcap.data.shapes.language import LEVELS, true_captions
+from jaxcap.data.shapes.paint import encode_png, paint
+from jaxcap.data.shapes.scene import Scene, draw_scene
+from jaxcap.errors import UserError, did_you_mean
+
+SPLITS = {"train": 100_000, "val": 200, "test": 1000}
+SETTINGS = {
+    "size": (32, 1024),
+    "seed": (0, 2**63),
+    **dict.fromkeys(SPLITS, (1, 10_000_000)),
+}
+GROUPS = ("seen", "held_out")
+
+
+class Shapes:
+    """One split; every record is a function of the seed, the split and the index alone."""
+
+    name = "shapes"
+    prompts = tuple(f"<{level}>" for level in LEVELS)
+
+    def __init__(self, split: str, *, scenes: int, size: int = 64, seed: int = 0):
+        self.split, self.scenes, self.size, self.seed = split, scenes, size, seed
+
+    @classmethod
+    def open(cls, rest: str, split: str) -> "Shapes":
+        """The split "train", "val" or "test".
+
+        `rest` is empty or has settings such as "size=64,seed=0,train=100000": the width of the
+        picture in pixels, the seed, and how many scenes a split has. UserError on any other.
+        """
+        if split not in SPLITS:
+            raise UserError(f"shapes has no split {split!r}. {did_you_mean(split, SPLITS)}")
+        settings = dict(_setting(item) for item in rest.split(",") if item)
+        return cls(
+            split,
+            scenes=settings.get(split, SPLITS[split]),
+            size=settings.get("size", 64),
+            seed=settings.get("seed", 0),
+        )
+
+    def __len__(self) -> int:
+        return self.scenes if self.split == "train" else self.scenes * len(LEVELS)
+
+    def __getitem__(self, index: int) -> Record:
+        """The record, its picture painted now."""
+        group, number, level = self._locate(index)
+        image = encode_png(paint(self.scene(index), self.size, self._rng("paint", group, number)))
+        captions = self.captions(index)
+        if level is None:
+            return Record(image, f"train-{number:06d}", captions)
+        return Record(image, f"{group}-{number:06d}-{level}", captions, f"<{level}>", group)
+
+    def captions(self, index: int) -> tuple[str, ...]:
+        """The captions alone; in training each begins with its prompt, in random order."""
+        group, number, level = self._locate(index)
+        scene = self.scene(index)
+        if level is not None:
+            return true_captions(scene, level)
+        told = [f"<{each}> {text}" for each in LEVELS for text in true_captions(scene, each)]
+        order = self._rng("order", group, number)
+        return tuple(sorted(told, key=lambda _: order.random()))
+
+    def scene(self, index: int) -> Scene:
+        """What the picture of a record shows."""
+        group, number, _ = self._locate(index)
+        return draw_scene(self._rng("scene", group, number), held_out=group == "held_out")
+
+    def _locate(self, index: int) -> tuple[str, int, str | None]:
+        """The group, the number of the scene within it, and the level; training has them all."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"record {index} of {len(self)} in shapes/{self.split}")
+        if self.split == "train":
+            return "seen", index, None
+        scene, level = divmod(index, len(LEVELS))
+        number, group = divmod(scene, len(GROUPS))
+        return GROUPS[group], number, LEVELS[level]
+
+    def _rng(self, use: str, group: str, number: int) -> Random:
+        """Random numbers for one use of one scene; a string seeds alike in every process."""
+        return Random(f"{self.seed}/{self.split}/{group}/{number}/{use}")
+
+
+def _setting(item: str) -> tuple[str, int]:
+    """A "name=value" as a name and a number, checked."""
+    key, _, value = item.partition("=")
+    if key not in SETTINGS:
+        raise UserError(f"shapes has no setting {key!r}. {did_you_mean(key, SETTINGS)}")
+    low, high = SETTINGS[key]
+    if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
+        raise UserError(
+            f"shapes: {key} is {value!r}; give a whole number from {low} to {high}, "
+            f"as in shapes:{key}={max(low, SPLITS.get(key, 64))}."
+        )
+    return key, int(value)
