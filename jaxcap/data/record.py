@@ -1,7 +1,7 @@
 """One photograph with its captions: the shape that every data source gives."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Record:
     group: str = ""
 
 
+@runtime_checkable
 class Source(Protocol):
     """One split of a data set: a sequence of records, picklable, read by index in any order.
 
@@ -40,7 +41,7 @@ class Source(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Record:
-        """The record, its image read from the disk now."""
+        """The record, its image read from the disk now; ImageError where that fails."""
         ...
 
     def captions(self, index: int) -> tuple[str, ...]:

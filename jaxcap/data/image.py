@@ -1,0 +1,128 @@
+"""Photographs: from the bytes of a file to an upright RGB picture of a wanted size, and back."""
+
+import io
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+MAX_PIXELS = 80_000_000  # below Pillow's own warning; a larger picture is a mistake or an attack
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # none that runs a foreign program
+JPEG_QUALITY = 95
+
+Method = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+
+_METHODS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+_ORIENTATION_TAG = 0x0112
+_UPRIGHT = {  # EXIF 2.3, section 4.6.4: how each orientation is put right
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class ImageError(ValueError):
+    """A picture that cannot be had (missing, corrupt, cut short, too large); says why."""
+
+
+def decode_rgb(data: bytes) -> Image.Image:
+    """The picture in an encoded file, upright and in RGB, 8 bits a channel.
+
+    The EXIF orientation is applied. Transparent parts lie over white, 16-bit grey is scaled to
+    8 bits, palettes, grey and CMYK are converted; colour profiles are ignored; of an animation it
+    is the first frame.
+
+    Raises:
+      ImageError: not an image of a known format (FORMATS), corrupt, cut short, with more than
+        MAX_PIXELS pixels, or with values of no known range (floating point).
+    """
+    try:
+        image = _load(data)
+        turn = _UPRIGHT.get(_orientation(image))
+        return _to_rgb(image if turn is None else image.transpose(turn))
+    except ImageError:
+        raise
+    except Exception as error:  # a decoder may stumble over bad bytes in any way it likes
+        raise ImageError(_reason(data, error)) from error
+
+
+def resize(image: Image.Image, height: int, width: int, method: Method = "bicubic") -> Image.Image:
+    """The picture at another size, with antialiasing (the filter widens as the picture shrinks)."""
+    return image.resize((width, height), _METHODS[method])
+
+
+def short_side(image: Image.Image, side: int, method: Method = "bicubic") -> Image.Image:
+    """The picture shrunk until its short side has `side` pixels; a smaller one as it is."""
+    width, height = image.size
+    short = min(width, height)
+    if short <= side:
+        return image
+    return resize(image, round(height * side / short), round(width * side / short), method)
+
+
+def shrink_jpeg(data: bytes, side: int) -> bytes:
+    """An encoded file as a JPEG whose short side has at most `side` pixels.
+
+    A file that is so already (a baseline JPEG in RGB, upright, small enough) is returned as it
+    is; any other is decoded, shrunk and encoded with quality JPEG_QUALITY.
+
+    Raises:
+      ImageError: as `decode_rgb`.
+    """
+    image = decode_rgb(data)
+    if min(image.size) <= side and _is_plain_jpeg(data):
+        return data
+    buffer = io.BytesIO()
+    short_side(image, side).save(buffer, "JPEG", quality=JPEG_QUALITY)
+    return buffer.getvalue()
+
+
+def _load(data: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(data), formats=FORMATS)
+    if image.width * image.height > MAX_PIXELS:
+        raise ImageError(f"has {image.width} x {image.height} pixels; at most {MAX_PIXELS:,} do")
+    image.load()
+    return image
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return image.getexif().get(_ORIENTATION_TAG, 1)
+    except Exception:  # a damaged EXIF block does not spoil the picture beside it
+        return 1
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "F":
+        raise ImageError("holds floating-point values, whose range nothing tells")
+    if image.mode.startswith("I"):
+        grey = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
+        return Image.fromarray(((grey * 255 + 32767) // 65535).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _is_plain_jpeg(data: bytes) -> bool:
+    image = Image.open(io.BytesIO(data), formats=FORMATS)
+    progressive = "progressive" in image.info
+    plain = image.format == "JPEG" and image.mode == "RGB" and not progressive
+    return plain and _orientation(image) == 1
+
+
+def _reason(data: bytes, error: Exception) -> str:
+    if not data:
+        return "is an empty file"
+    if isinstance(error, Image.UnidentifiedImageError):
+        return f"is no image of a known format ({', '.join(FORMATS)})"
+    return f"cannot be decoded: {error}"

@@ -1,0 +1,99 @@
+"""A list of image files with their captions: what most readers end in."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxcap.data.image import ImageError
+from jaxcap.data.record import Record
+from jaxcap.data.sources.files import existing
+from jaxcap.errors import UserError
+
+PROBED = 10
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image file; `where` is the place that named it ("captions.csv, lines 2, 3")."""
+
+    path: Path
+    image_id: str
+    captions: tuple[str, ...]
+    where: str
+
+
+@dataclass(frozen=True)
+class Blemish:
+    """Something that was left out of a split, where it stands, and why."""
+
+    where: str
+    image_id: str
+    reason: str
+
+
+class Folder:
+    """A Source over image files, which are read when a record is asked for.
+
+    Empty captions, images without any caption and repeated ids are left out and listed in
+    `blemishes`.
+
+    Raises:
+      UserError: nothing is left, or none of the first images exists.
+    """
+
+    prompts: tuple[str, ...] = ()
+
+    def __init__(
+        self, name: str, split: str, items: Iterable[Item], blemishes: Iterable[Blemish] = ()
+    ):
+        self.name, self.split = name, split
+        self.blemishes = list(blemishes)
+        self.items = self._clean(items)
+        if not self.items:
+            told = f" {len(self.blemishes)} were left out, such as {_told(self.blemishes[0])}."
+            raise UserError(
+                f"The split {split!r} of {name} has no images with captions."
+                + (told if self.blemishes else "")
+            )
+        if not any(item.path.exists() for item in self.items[:PROBED]):
+            existing(self.items[0].path, f"image of {name}")
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> Record:
+        """The record, its image read from the disk now; ImageError where that fails."""
+        item = self.items[index]
+        try:
+            image = item.path.read_bytes()
+        except OSError as error:
+            raise ImageError(f"cannot be read: {error.strerror}: {item.path}") from error
+        return Record(image, item.image_id, item.captions)
+
+    def captions(self, index: int) -> tuple[str, ...]:
+        """The captions alone."""
+        return self.items[index].captions
+
+    def _clean(self, items: Iterable[Item]) -> list[Item]:
+        kept: dict[str, Item] = {}
+        for item in items:
+            if item.image_id in kept:
+                self._leave_out(item, f"repeats the id of {kept[item.image_id].where}")
+                continue
+            captions = tuple(caption.strip() for caption in item.captions)
+            for number, caption in enumerate(captions, start=1):
+                if not caption:
+                    self._leave_out(item, f"caption {number} of {len(captions)} is empty")
+            captions = tuple(filter(None, captions))
+            if captions:
+                kept[item.image_id] = Item(item.path, item.image_id, captions, item.where)
+            else:
+                self._leave_out(item, "has no caption")
+        return list(kept.values())
+
+    def _leave_out(self, item: Item, reason: str) -> None:
+        self.blemishes.append(Blemish(item.where, item.image_id, reason))
+
+
+def _told(blemish: Blemish) -> str:
+    return f"{blemish.where}: {blemish.image_id} {blemish.reason}"
