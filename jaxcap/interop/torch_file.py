@@ -95,7 +95,6 @@ class _Unpickler(pickle.Unpickler):
             return name
         admitted: dict[tuple[str, str], Callable[..., Any]] = {
             ("collections", "OrderedDict"): OrderedDict,
-            ("torch", "Size"): tuple,
             ("torch._utils", "_rebuild_tensor_v2"): lambda *args: _Tensor(*args[:4]),
             ("torch._utils", "_rebuild_parameter"): lambda *args: args[0],
         }

@@ -49,6 +49,13 @@ class Tensor:
         return sys.modules["torch._utils"]._rebuild_tensor_v2, self.args
 
 
+class Parameter(Tensor):
+    """A tensor that asks for gradients: it pickles as a tensor in a wrapper."""
+
+    def __reduce__(self):
+        return sys.modules["torch._utils"]._rebuild_parameter, (Tensor(*self.args[:4]), True, {})
+
+
 class Pickler(pickle.Pickler):
     def __init__(self, file):
         super().__init__(file, protocol=2)
@@ -67,15 +74,8 @@ def torch():
     torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
     for kind in KINDS:
         setattr(torch, kind, type(kind, (), {"__module__": "torch"}))
-
-    def _rebuild_tensor_v2():
-        raise AssertionError("only its name is pickled")
-
-    _rebuild_tensor_v2.__module__, _rebuild_tensor_v2.__qualname__ = (
-        utils.__name__,
-        "_rebuild_tensor_v2",
-    )
-    utils._rebuild_tensor_v2 = _rebuild_tensor_v2
+    for name in ("_rebuild_tensor_v2", "_rebuild_parameter"):
+        setattr(utils, name, type(name, (), {"__module__": "torch._utils"}))
     torch._utils = utils
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "torch", torch)
@@ -165,7 +165,8 @@ def test_views_of_shared_storages_come_back(tmp_path_factory, file_bytes, data):
 @both_formats
 def test_names_of_nested_containers_join_and_other_values_are_left_out(read, file_bytes):
     one = Tensor(storage(np.arange(3.0)), 1, (), ())
-    tree = {"epoch": 3, "model": OrderedDict(fc={"bias": one}), "list": [None, one], "none": {}}
+    parameter = Parameter(storage(np.arange(3.0)), 1, (), ())
+    tree = {"epoch": 3, "model": OrderedDict(fc={"bias": parameter}), "list": [None, one]}
     assert read(file_bytes(tree)) == {"model.fc.bias": 1.0, "list.1": 1.0}
 
 

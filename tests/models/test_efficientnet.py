@@ -11,11 +11,13 @@ from PIL import Image
 from jaxcap.errors import UserError
 from jaxcap.interop.efficientnet import load_efficientnet_lite, to_variables, weights_file
 from jaxcap.interop.torch_file import read_torch_file
+from jaxcap.models import efficientnet
 from jaxcap.models.efficientnet import (
     RESOLUTIONS,
     EfficientNetLite,
     convolve,
     depthwise,
+    frozen_grid,
     shifted_products,
 )
 
@@ -66,9 +68,11 @@ def test_each_platform_gets_its_own_depthwise_convolution(platform, convolves):
     assert ("stablehlo.convolution" in text) == convolves
 
 
-@pytest.fixture(scope="module")
-def small():
-    image = jax.random.normal(jax.random.key(1), (2, 64, 64, 3))
+@pytest.fixture
+def small(monkeypatch):
+    """The network with three blocks, so that it compiles in a moment; its variables; images."""
+    monkeypatch.setattr(efficientnet, "STAGES", ((1, 3, 1, 1, 16), (2, 5, 2, 6, 24)))
+    image = jax.random.normal(jax.random.key(1), (6, 16, 16, 3))
     network = EfficientNetLite(0)
     return network, jax.jit(network.init)(jax.random.key(0), image), image
 
@@ -89,6 +93,13 @@ def test_images_of_a_batch_do_not_mix_unless_training(small):
     assert all(jax.tree.leaves(moved))
 
 
+def test_images_in_groups_give_the_same_grids(small):
+    network, variables, image = small
+    expected = jax.jit(network.apply)(variables, image)  # a group of four, and two left over
+    grouped = jax.jit(lambda v, x: frozen_grid(network, v, x))(variables, image)
+    np.testing.assert_allclose(grouped, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_bfloat16_is_near_float32(small):
     network, variables, image = small
     exact = jax.jit(network.apply)(variables, image)
@@ -98,10 +109,10 @@ def test_bfloat16_is_near_float32(small):
     assert 0 < error < 0.1
 
 
-def test_pretrained_variables_have_the_structure_of_init(small):
-    _, variables, _ = small
-    pretrained = load_efficientnet_lite(0)
-    assert jax.tree.map(jnp.shape, pretrained) == jax.tree.map(jnp.shape, variables)
+def test_pretrained_variables_have_the_structure_of_init():
+    image = jnp.zeros((1, 64, 64, 3))
+    expected = jax.eval_shape(EfficientNetLite(0).init, jax.random.key(0), image)
+    assert jax.tree.map(jnp.shape, load_efficientnet_lite(0)) == jax.tree.map(jnp.shape, expected)
 
 
 @pytest.fixture(scope="module")
