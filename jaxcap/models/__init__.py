@@ -1,0 +1,88 @@
+"""Models: encoders, decoders, and how a config names them.
+
+An encoder maps an image, uint8 [B, h, w, 3], to a `Memory`: tokens [B, S, D] and their mask.
+
+A decoder keeps three promises, and the search knows nothing else of it:
+
+- `__call__(memory, tokens [B, K, T]) -> logits [B, K, T, V]`: teacher forcing;
+- `prefill(memory, k, max_len) -> (context, state)`: what belongs to the image (every leaf
+  [B, ...], never reordered) and to its K empty streams (every leaf [B, K, ...], reordered when
+  beams continue one another);
+- `step(context, state, token [B, K], position []) -> (logits [B, K, V], state)`.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import flax.linen as nn
+from ml_collections import ConfigDict
+
+from jaxcap.errors import UserError, did_you_mean
+from jaxcap.models.bridge import Bridge
+from jaxcap.models.captioning import CaptionModel
+from jaxcap.models.efficientnet import EfficientNetLite
+from jaxcap.models.grid import GridEncoder
+from jaxcap.models.transformer import TransformerDecoder
+from jaxcap.models.vit import ViT
+
+
+def efficientnet_lite(variant: int = 0, dtype: str = "float32") -> GridEncoder:
+    """EfficientNet-lite 0, 1 or 2, normalised as it was trained."""
+    return GridEncoder(EfficientNetLite(variant, dtype=dtype), mean=127.0, std=128.0)
+
+
+Part = Callable[..., nn.Module]
+
+ENCODERS: dict[str, Part] = {
+    "vit": ViT,
+    "efficientnet_lite": efficientnet_lite,
+}
+DECODERS: dict[str, Part] = {
+    "transformer": TransformerDecoder,
+}
+
+
+def build(config: ConfigDict, vocab_size: int, max_len: int) -> CaptionModel:
+    """The model of `config.model`.
+
+    Args:
+      config: with `encoder`, `bridge`, `decoder` (each the settings of its class, the first and
+        last with the `name` of their kind), `dtype` and `remat`.
+      vocab_size: of the tokenizer.
+      max_len: the longest caption in tokens, BOS and prompt included.
+
+    Raises:
+      UserError: for an unknown name or setting, with the nearest known one.
+    """
+    common = {"dtype": config.dtype, "remat": config.remat}
+    encoder = dict(config.encoder)
+    decoder = dict(config.decoder)
+    given = {"vocab_size": vocab_size, "max_len": max_len}
+    return CaptionModel(
+        encoder=_part("encoder", ENCODERS, encoder.pop("name"), encoder, common),
+        bridge=_make("bridge", Bridge, {**config.bridge, "width": decoder["width"]}, common),
+        decoder=_part("decoder", DECODERS, decoder.pop("name"), decoder, {**common, **given}),
+    )
+
+
+def _part(
+    role: str, kinds: Mapping[str, Part], name: str, settings: Mapping[str, Any], more: Any
+) -> nn.Module:
+    if name not in kinds:
+        raise UserError(f"There is no {role} {name!r}. {did_you_mean(name, kinds)}")
+    return _make(f"{role} {name!r}", kinds[name], settings, more)
+
+
+def _make(what: str, part: Part, settings: Mapping[str, Any], more: Mapping[str, Any]) -> nn.Module:
+    """The part with its settings, and those of `more` that it knows."""
+    if dataclasses.is_dataclass(part):
+        known = [f.name for f in dataclasses.fields(part) if f.name not in ("parent", "name")]
+    else:
+        known = list(part.__code__.co_varnames[: part.__code__.co_argcount])
+    for setting in settings:
+        if setting not in known:
+            raise UserError(
+                f"The {what} has no setting {setting!r}. {did_you_mean(setting, known)}"
+            )
+    return part(**settings, **{name: value for name, value in more.items() if name in known})

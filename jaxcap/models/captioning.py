@@ -1,9 +1,11 @@
 """The one object that joins encoder, bridge and decoder."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, UInt8
 
 from jaxcap.models.memory import Memory
@@ -53,5 +55,13 @@ def caption_logp(
     logits: Float[Array, "B K T V"], targets: Int[Array, "B K T"]
 ) -> Float[Array, "B K T"]:
     """The log-probability of each target token."""
-    picked = jax.numpy.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
+    picked = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
     return picked - jax.nn.logsumexp(logits, axis=-1)
+
+
+def shown(batch: Mapping[str, Array]) -> Array | Memory:
+    """What a batch shows of its images: the kept `memory` of a frozen encoder, or the `image`."""
+    if "memory" in batch:
+        tokens = batch["memory"]
+        return Memory(tokens, jnp.ones(tokens.shape[:2], bool))
+    return batch["image"]

@@ -4,10 +4,12 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
+from jaxcap.errors import UserError, did_you_mean
 from jaxcap.models.blocks import MemoryBlock
 from jaxcap.models.memory import Memory, from_grid
 
-SIZES = {  # width, depth, heads
+SIZES = {  # width, depth, heads; the MLP is four times as wide
+    "mini": (128, 4, 4),  # for small pictures such as the shapes; not in the paper
     "Ti": (192, 12, 3),
     "S": (384, 12, 6),
     "B": (768, 12, 12),
@@ -19,14 +21,11 @@ class ViT(nn.Module):
     """Pre-norm ViT without a class token; the memory is the grid of patches.
 
     Attributes:
-      width, depth, heads, mlp_width: see `SIZES`; `mlp_width` is usually four times the width.
+      size: one of `SIZES`.
       patch: side of a patch in pixels; it must divide the image's sides.
     """
 
-    width: int
-    depth: int
-    heads: int
-    mlp_width: int
+    size: str
     patch: int = 16
     dropout: float = 0.0
     dtype: str = "float32"
@@ -34,9 +33,19 @@ class ViT(nn.Module):
 
     @nn.compact
     def __call__(self, image: UInt8[Array, "B h w 3"], train: bool = False) -> Memory:
+        if self.size not in SIZES:
+            raise UserError(
+                f"There is no ViT of size {self.size!r}. {did_you_mean(self.size, SIZES)}"
+            )
+        if image.shape[1] % self.patch or image.shape[2] % self.patch:
+            raise UserError(
+                f"An image of {image.shape[1]} x {image.shape[2]} pixels cannot be cut into "
+                f"patches of {self.patch}; make data.image_size a multiple of it."
+            )
+        width, depth, heads = SIZES[self.size]
         x = normalize(image, self.dtype)
         x = nn.Conv(
-            self.width,
+            width,
             (self.patch, self.patch),
             strides=self.patch,
             padding="VALID",
@@ -44,13 +53,13 @@ class ViT(nn.Module):
             name="patches",
         )(x)
         memory = from_grid(x)
-        shape = (memory.tokens.shape[1], self.width)
+        shape = (memory.tokens.shape[1], width)
         table = self.param("positions", nn.initializers.normal(0.02), shape)
         x = memory.tokens + table[None].astype(self.dtype)
         x = nn.Dropout(self.dropout)(x, deterministic=not train)
         block = nn.remat(MemoryBlock, static_argnums=(3,)) if self.remat else MemoryBlock
-        for i in range(self.depth):
-            layer = block(self.heads, self.mlp_width, self.dropout, self.dtype, name=f"layer_{i}")
+        for i in range(depth):
+            layer = block(heads, 4 * width, self.dropout, self.dtype, name=f"layer_{i}")
             x = layer(x, memory.mask, train)
         return memory.replace(tokens=nn.LayerNorm(dtype=self.dtype, name="norm")(x))
 

@@ -1,0 +1,192 @@
+"""A run directory: config, tokenizer and checkpoints; all that a captioner is."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from ml_collections import ConfigDict
+from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, BestN, LatestN
+
+from jaxcap.data.text import Tokenizer, load_tokenizer
+from jaxcap.errors import UserError
+from jaxcap.state import Params, TrainState
+
+BEST_BY = "CIDEr"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all: beside its place, then renamed."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
+
+
+class Run:
+    """The directory of one run. Every file in it is written beside its place and renamed.
+
+    A checkpoint has two items: `model` (the averaged and the frozen parameters, and the batch
+    statistics: what captions) and `train` (what only training needs: the parameters as the
+    optimizer left them, its state, and the step, which is also the position in the data).
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = Path(path).absolute()
+        best = BestN(
+            get_metric_fn=lambda metrics: metrics[BEST_BY],
+            n=1,
+            keep_checkpoints_without_metrics=False,
+        )
+        self._options = ocp.CheckpointManagerOptions(
+            best_fn=lambda metrics: metrics[BEST_BY],
+            best_mode="max",
+            preservation_policy=AnyPreservationPolicy([LatestN(2), best]),
+        )
+        self._manager: ocp.CheckpointManager | None = None
+
+    @property
+    def checkpoints(self) -> ocp.CheckpointManager:
+        """Opened when first needed; a save that a kill cut short is not among its steps."""
+        if self._manager is None:
+            folder = self.path / "checkpoints"
+            folder.mkdir(parents=True, exist_ok=True)
+            self._manager = ocp.CheckpointManager(folder, options=self._options)
+        return self._manager
+
+    def save_config(self, config: ConfigDict) -> None:
+        """Write config.json."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        if jax.process_index() == 0:
+            write_text(self.path / "config.json", config.to_json(indent=2) + "\n")
+
+    def config(self) -> ConfigDict:
+        """The config of the run.
+
+        Raises:
+          UserError: this is not a run directory.
+        """
+        file = self.path / "config.json"
+        if not file.is_file():
+            found = sorted(entry.name for entry in self.path.glob("*"))[:8]
+            holds = f"It holds: {', '.join(found)}." if found else "It is empty or does not exist."
+            raise UserError(
+                f"{self.path} is not a run directory: there is no config.json in it. {holds} "
+                "A run directory is what training writes to --workdir."
+            )
+        return ConfigDict(json.loads(file.read_text(encoding="utf-8")))
+
+    def save_tokenizer(self, tokenizer: Tokenizer) -> None:
+        """Write tokenizer/."""
+        if jax.process_index() == 0:
+            tokenizer.save(self.path / "tokenizer")
+
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer of the run."""
+        return load_tokenizer(self.path / "tokenizer")
+
+    def save(self, state: TrainState, scores: dict[str, float] | None = None) -> None:
+        """Save the state after its step; `scores` make it a candidate for the best."""
+        step = int(state.step)
+        if step in self.checkpoints.all_steps():
+            return
+        model = {"params": {**state.frozen, **state.average}, "stats": state.stats}
+        train = {"trained": state.trained, "opt_state": state.opt_state, "step": state.step}
+        items = {
+            "model": ocp.args.StandardSave(model),
+            "train": ocp.args.StandardSave(train),
+            "data": ocp.args.JsonSave({"next_batch": step}),
+        }
+        self.checkpoints.save(step, args=ocp.args.Composite(**items), metrics=scores)
+
+    def wait(self) -> None:
+        """Until the last save is on the disk."""
+        self.checkpoints.wait_until_finished()
+
+    def latest_step(self) -> int | None:
+        """The step to go on from, or None for a run that has not begun."""
+        return self.checkpoints.latest_step() if (self.path / "checkpoints").is_dir() else None
+
+    def best_step(self) -> int:
+        """The step with the best score, or the latest where none was evaluated.
+
+        Raises:
+          UserError: there is no checkpoint.
+        """
+        latest = self.latest_step()
+        if latest is None:
+            raise UserError(
+                f"The run {self.path} has no finished checkpoint in {self.path / 'checkpoints'}. "
+                "Train it first: python -m jaxcap.main --config=... --workdir=..."
+            )
+        best = self.checkpoints.best_step()
+        return latest if best is None else best
+
+    def restore_train(self, step: int, like: TrainState) -> TrainState:
+        """The whole state, laid out as `like` (arrays, or their shapes with shardings).
+
+        Raises:
+          UserError: the run is of another model; with the leaves that differ.
+        """
+        model = {"params": {**like.frozen, **like.average}, "stats": like.stats}
+        train = {"trained": like.trained, "opt_state": like.opt_state, "step": like.step}
+        self._check_same(step, model["params"])
+        restored = self.checkpoints.restore(
+            step,
+            args=ocp.args.Composite(
+                model=ocp.args.StandardRestore(_abstract(model)),
+                train=ocp.args.StandardRestore(_abstract(train)),
+            ),
+        )
+        params = restored.model["params"]
+        return like.replace(
+            step=restored.train["step"],
+            trained=restored.train["trained"],
+            average={name: params[name] for name in like.average},
+            frozen={name: params[name] for name in like.frozen},
+            stats=restored.model["stats"],
+            opt_state=restored.train["opt_state"],
+        )
+
+    def restore_model(self, step: int, params: Params, stats: Params) -> tuple[Params, Params]:
+        """The (parameters, batch statistics) that caption, laid out as those given.
+
+        Raises:
+          UserError: the run is of another model; with the leaves that differ.
+        """
+        self._check_same(step, params)
+        target = _abstract({"params": params, "stats": stats})
+        restored = self.checkpoints.restore(
+            step, args=ocp.args.Composite(model=ocp.args.StandardRestore(target))
+        )
+        return restored.model["params"], restored.model["stats"]
+
+    def _check_same(self, step: int, params: Params) -> None:
+        saved = self.checkpoints.item_metadata(step)["model"]
+        there = {name: tuple(leaf.shape) for name, leaf in saved["params"].items()}
+        here = {name: tuple(leaf.shape) for name, leaf in params.items()}
+        if there == here:
+            return
+        names = sorted(name for name in {*there, *here} if there.get(name) != here.get(name))
+        lines = [
+            f"  {name}: {there.get(name, 'absent')} in the run, {here.get(name, 'absent')} here"
+            for name in names[:8]
+        ]
+        more = f"\n  and {len(names) - 8} more" if len(names) > 8 else ""
+        raise UserError(
+            f"The checkpoint of step {step} in {self.path} is of another model than the config:\n"
+            + "\n".join(lines)
+            + more
+            + "\nUse the config that the run was made with, or another --workdir."
+        )
+
+
+def _abstract(tree: Any) -> Any:
+    def describe(leaf: Any) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(
+            np.shape(leaf), leaf.dtype, sharding=getattr(leaf, "sharding", None)
+        )
+
+    return jax.tree.map(describe, tree)

@@ -1,0 +1,63 @@
+"""Every field that an experiment may set, with its default; loading, overriding and storing."""
+
+from ml_collections import ConfigDict, config_dict
+
+
+def base() -> ConfigDict:
+    """The settings that a file of `configs/` starts from. It may set these fields and no others."""
+    config = ConfigDict()
+    config.seed = 0
+    config.steps = config_dict.placeholder(int, required=True)
+    config.batch_size = 64  # images in one optimizer step, over all devices
+    config.accumulate = 1  # parts that a batch is worked through in, one after the other
+    config.mesh = ConfigDict({"data": -1, "fsdp": 1, "tensor": 1})
+
+    config.data = ConfigDict()
+    config.data.source = config_dict.placeholder(str, required=True)  # see jaxcap.data.sources
+    config.data.train = "train"  # splits
+    config.data.eval = "val"
+    config.data.image_size = 224  # pixels a side
+    config.data.crop = 1.0  # least share of the image's area that a training crop keeps
+    config.data.captions = 5  # K, references of an image in one pass
+    config.data.max_len = 32  # tokens of a caption, EOS included
+    config.data.workers = 0  # processes that prepare batches; 0 uses threads
+    config.data.cache = ""  # folder for the memories of a frozen encoder; "" keeps none
+
+    config.tokenizer = ConfigDict()
+    config.tokenizer.kind = "word"  # word | bpe | hf
+    config.tokenizer.min_count = 5  # word: rarer words are unknown
+    config.tokenizer.vocab_size = 8192  # bpe
+    config.tokenizer.path = ""  # hf: the tokenizer's directory
+
+    config.model = ConfigDict()
+    config.model.dtype = "float32"  # of the computation; parameters are float32
+    config.model.remat = False  # recompute layers in the backward pass instead of keeping them
+    config.model.pretrained = False  # start the encoder from its published weights
+    config.model.encoder = ConfigDict({"name": "vit"}, allow_dotted_keys=False)
+    config.model.bridge = ConfigDict({"depth": 0})
+    config.model.decoder = ConfigDict({"name": "transformer"})
+
+    config.optim = ConfigDict()
+    config.optim.lr = 1e-3
+    config.optim.warmup = 200  # steps
+    config.optim.final_lr = 0.02  # share of lr at the last step
+    config.optim.b1 = 0.9
+    config.optim.b2 = 0.98
+    config.optim.eps = 1e-8
+    config.optim.weight_decay = 0.01
+    config.optim.clip = 1.0  # global norm; 0 is off
+    config.optim.ema = 0.999  # decay of the averaged parameters that are evaluated; 0 is off
+    config.optim.smoothing = 0.1  # of labels
+    # (regex on the parameter's path, factor on lr); the first match wins, 0 freezes
+    config.optim.parts = config_dict.placeholder(tuple)
+
+    config.search = ConfigDict({"beams": 1})  # settings of jaxcap.decode.Search
+    config.eval = ConfigDict()
+    config.eval.every = 1000  # steps; the end is always evaluated
+    config.eval.batch_size = 64
+    config.eval.images = 0  # of the split, at the evaluations during training; 0 is all
+    config.log_every = 20  # steps
+    config.checkpoint_every = 1000  # steps
+    for free in (config.model.encoder, config.model.bridge, config.model.decoder, config.search):
+        free.unlock()  # their fields are those of the class that they name
+    return config

@@ -1,0 +1,154 @@
+"""Batches: examples in an order that is a function of seed, epoch and index alone (grain)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import grain
+import numpy as np
+from jaxtyping import Bool, Int
+
+from jaxcap.data.image import ImageError
+from jaxcap.data.record import Source
+from jaxcap.data.text import Tokenizer
+
+Batch = dict[str, np.ndarray]
+
+
+class View(Protocol):
+    """How the model is shown an image (see `jaxcap.data.views`)."""
+
+    def __call__(self, index: int, rng: np.random.Generator | None = None) -> Batch: ...
+
+    def blank(self) -> Batch: ...
+
+
+def token_rows(
+    tokenizer: Tokenizer, texts: list[str], rows: int, max_len: int
+) -> tuple[Int[np.ndarray, "{rows} {max_len}"], Bool[np.ndarray, "{rows} {max_len}"]]:
+    """Texts as rows of ids, each closed by EOS where it fits; True in the mask where real."""
+    tokens = np.full((rows, max_len), tokenizer.pad, np.int32)
+    mask = np.zeros((rows, max_len), bool)
+    for row, text in enumerate(texts[:rows]):
+        ids = [*tokenizer.encode(text), tokenizer.eos][:max_len]
+        tokens[row, : len(ids)] = ids
+        mask[row, : len(ids)] = True
+    return tokens, mask
+
+
+@dataclass(frozen=True)
+class TrainExample(grain.transforms.RandomMap):
+    """An image and K of its captions, chosen at random; fewer where it has fewer.
+
+    An image that cannot be read takes part with no captions: it costs only itself, and the order
+    of all others stays.
+    """
+
+    source: Source
+    view: View
+    tokenizer: Tokenizer
+    captions: int
+    max_len: int
+
+    def random_map(self, index: int, rng: np.random.Generator) -> Batch:
+        """-> image or memory, tokens [K, T], mask [K, T], index."""
+        texts = self.source.captions(index)
+        chosen = [texts[i] for i in rng.permutation(len(texts))[: self.captions]]
+        try:
+            shown = self.view(index, rng)
+        except ImageError:
+            shown, chosen = self.view.blank(), []
+        tokens, mask = token_rows(self.tokenizer, chosen, self.captions, self.max_len)
+        return {**shown, "tokens": tokens, "mask": mask, "index": np.int32(index)}
+
+
+@dataclass(frozen=True)
+class EvalExample(grain.transforms.Map):
+    """An image, as it is, with its prompt; past the end of the split a blank that is not valid."""
+
+    source: Source
+    view: View
+    tokenizer: Tokenizer
+
+    def map(self, index: int) -> Batch:
+        """-> image or memory, prompt [P], prompt_len, valid, index."""
+        prompt = np.full(1 if self.source.prompts else 0, self.tokenizer.pad, np.int32)
+        shown, valid, ids = self.view.blank(), False, []
+        if index < len(self.source):
+            try:
+                shown, valid = self.view(index), True
+            except ImageError:
+                pass
+            else:
+                ids = self.tokenizer.encode(self.source[index].prompt)
+        prompt[: len(ids)] = ids
+        return {
+            **shown,
+            "prompt": prompt,
+            "prompt_len": np.int32(len(ids)),
+            "valid": np.bool_(valid),
+            "index": np.int32(index),
+        }
+
+
+def train_batches(
+    example: TrainExample,
+    *,
+    batch_size: int,
+    seed: int,
+    start: int = 0,
+    workers: int = 0,
+    host: tuple[int, int] = (0, 1),
+) -> Iterator[Batch]:
+    """Endless batches of this host's share, from the one numbered `start` on.
+
+    Batch number n is the same whatever the number of workers, and wherever the run was started:
+    the position in the data is n and nothing else. Every epoch has an order of its own.
+
+    Args:
+      example: what is made of an index.
+      batch_size: of all hosts together.
+      seed: of order, choice of captions, and crops.
+      start: the first batch.
+      workers: processes to prepare batches; 0 uses threads of this one.
+      host: (this one, how many).
+    """
+    order = grain.MapDataset.range(len(example.source)).seed(seed).shuffle().repeat()
+    mine = order.random_map(example)[host[0] :: host[1]]
+    return _read(mine.batch(batch_size // host[1])[start:], workers)
+
+
+def eval_batches(
+    example: EvalExample,
+    indices: range,
+    *,
+    batch_size: int,
+    workers: int = 0,
+    host: tuple[int, int] = (0, 1),
+) -> Iterator[Batch]:
+    """This host's share of one pass over some images of a split, each image once.
+
+    The last batch is filled up with examples that are not valid, so that all hosts and devices
+    have the same work to the end; their index is the number of images in the split.
+    """
+    padded = -(-len(indices) // batch_size) * batch_size
+    beyond = len(example.source)
+    order = grain.MapDataset.range(padded).map(
+        lambda place: indices[place] if place < len(indices) else beyond
+    )
+    mine = order.map(example)[host[0] :: host[1]]
+    return _read(mine.batch(batch_size // host[1]), workers)
+
+
+def _read(batches: grain.MapDataset, workers: int) -> Iterator[Batch]:
+    threads = grain.ReadOptions(num_threads=0 if workers else 4, prefetch_buffer_size=4)
+    dataset = batches.to_iter_dataset(threads)
+    if workers:
+        dataset = dataset.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers))
+    iterator = iter(dataset)
+    try:
+        yield from iterator
+    finally:
+        close = getattr(iterator, "close", None)
+        if close is not None:
+            close()  # or the workers' shared memory would leak

@@ -1,0 +1,224 @@
+"""Tokenizers: captions to ids and back, with the special ids, in a folder of their own."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tokenizers import AddedToken, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer as Backend
+
+from jaxcap.errors import UserError, did_you_mean
+from jaxcap.metrics.ptb import ptb_words
+
+SPECIAL = {"pad": "<pad>", "bos": "<bos>", "eos": "<eos>", "unk": "<unk>"}  # ids 0 to 3
+KINDS = ("word", "bpe", "hf")
+_OURS = "jaxcap.json"
+
+
+class Tokenizer:
+    """A `tokenizers` model and the roles of its special tokens.
+
+    Attributes:
+      kind: "word" (PTB words in lower case, as the scores count them), "bpe" or "hf".
+      pad, bos, eos, unk: ids; several roles may share one, and a byte-level tokenizer whose
+        words are never unknown has unk = -1.
+    """
+
+    def __init__(self, backend: Backend, kind: str, roles: dict[str, int], label: str):
+        self.backend, self.kind, self.roles, self.label = backend, kind, roles, label
+        self.pad, self.bos = roles["pad"], roles["bos"]
+        self.eos, self.unk = roles["eos"], roles["unk"]
+
+    @property
+    def vocab_size(self) -> int:
+        """How many ids there are; all are below it."""
+        return self.backend.get_vocab_size()
+
+    @property
+    def banned(self) -> tuple[int, ...]:
+        """Ids that no search may choose: they say nothing. EOS is not among them."""
+        return tuple(sorted({self.pad, self.bos, self.unk} - {self.eos, -1}))
+
+    @property
+    def signature(self) -> str:
+        """What a score's protocol says of the tokenizer."""
+        digest = hashlib.sha256(self.backend.to_str().encode()).hexdigest()[:8]
+        return f"{self.label},vocab={self.vocab_size},sha={digest}"
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text, without BOS and EOS. Prompts that it begins with are one id each."""
+        if self.kind != "word":
+            return self.backend.encode(text, add_special_tokens=False).ids
+        ids = []
+        head, _, rest = text.strip().partition(" ")
+        prompt = self.backend.token_to_id(head) if head.startswith("<") else None
+        if prompt is not None:
+            ids, text = [prompt], rest
+        found = (self.backend.token_to_id(word) for word in ptb_words(text))
+        return ids + [self.unk if word is None else word for word in found]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The caption of a row of ids: up to EOS, without prompts and other special tokens."""
+        ids = list(ids)
+        end = ids.index(self.eos) if self.eos in ids else len(ids)
+        kept = [id for id in ids[:end] if id not in (self.pad, self.bos)]
+        return self.backend.decode(kept, skip_special_tokens=True).strip()
+
+    def word(self, id: int) -> str:
+        """One id as text, to show it beside its probability."""
+        if self.kind == "word":
+            return self.backend.id_to_token(id)
+        return self.backend.decode([id], skip_special_tokens=False)
+
+    def save(self, directory: str | os.PathLike[str]) -> None:
+        """Write the folder, whole or not at all: beside its place, then renamed."""
+        folder = Path(directory)
+        beside = folder.with_name(f".{folder.name}.{os.getpid()}")
+        beside.mkdir(parents=True, exist_ok=True)
+        self.backend.save(str(beside / "tokenizer.json"))
+        ours = {"kind": self.kind, "roles": self.roles, "label": self.label}
+        (beside / _OURS).write_text(json.dumps(ours, indent=2), encoding="utf-8")
+        if folder.exists():
+            shutil.rmtree(folder)
+        beside.rename(folder)
+
+
+def load_tokenizer(directory: str | os.PathLike[str]) -> Tokenizer:
+    """The tokenizer that `save` wrote.
+
+    Raises:
+      UserError: the folder is not such a one, or damaged.
+    """
+    folder = Path(directory)
+    backend = _backend(folder, "tokenizer.json", _OURS)
+    try:
+        ours = json.loads((folder / _OURS).read_text(encoding="utf-8"))
+        return Tokenizer(backend, ours["kind"], ours["roles"], ours["label"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{folder / _OURS} is damaged ({error}); restore the folder.") from error
+
+
+def build_tokenizer(
+    kind: str,
+    captions: Iterable[str],
+    *,
+    min_count: int = 1,
+    vocab_size: int = 8192,
+    path: str = "",
+    prompts: tuple[str, ...] = (),
+) -> Tokenizer:
+    """A tokenizer of the training captions ("word", "bpe"), or a ready one ("hf").
+
+    Args:
+      kind: one of `KINDS`.
+      captions: of the training split, and no other: a vocabulary that knows the test words
+        flatters its scores.
+      min_count: of "word": words that are rarer are unknown.
+      vocab_size: of "bpe", at most.
+      path: of "hf": a directory in the Hugging Face layout.
+      prompts: texts that become one special token each.
+
+    Raises:
+      UserError: an unknown kind, no words to build of, or a directory that holds no tokenizer.
+    """
+    if kind not in KINDS:
+        raise UserError(f"There is no tokenizer {kind!r}. {did_you_mean(kind, KINDS)}")
+    if kind == "hf":
+        return _ready(Path(path), prompts)
+    special = [*SPECIAL.values(), *prompts]
+    if kind == "word":
+        counts = Counter(w for caption in captions for w in ptb_words(_without(caption, prompts)))
+        kept = sorted((w for w in counts if counts[w] >= min_count), key=lambda w: (-counts[w], w))
+        if not kept:
+            raise UserError(
+                f"No word stands at least {min_count} times in the training captions "
+                f"({len(counts)} different words); lower tokenizer.min_count."
+            )
+        vocab = {token: i for i, token in enumerate([*special, *kept])}
+        backend = Backend(models.WordLevel(vocab, unk_token=SPECIAL["unk"]))
+        label = f"word,min_count={min_count}"
+    else:
+        backend = Backend(models.BPE())
+        backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        backend.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=vocab_size,
+            special_tokens=special,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        )
+        # Each different caption once, in a fixed order, so that the order of the data is none's.
+        backend.train_from_iterator(sorted({_without(c, prompts) for c in captions}), trainer)
+        label = "bpe"
+    backend.add_special_tokens([AddedToken(token, special=True) for token in special])
+    roles = {role: backend.token_to_id(token) for role, token in SPECIAL.items()}
+    return Tokenizer(backend, kind, roles, label)
+
+
+def _without(caption: str, prompts: tuple[str, ...]) -> str:
+    """The caption without the prompt that it may begin with."""
+    return next((caption[len(p) :].strip() for p in prompts if caption.startswith(p)), caption)
+
+
+def _ready(folder: Path, prompts: tuple[str, ...]) -> Tokenizer:
+    """A tokenizer in the Hugging Face layout; roles as its own settings name them."""
+    if (folder / "vocab.json").is_file() and not (folder / "tokenizer.json").is_file():
+        backend = Backend(
+            models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt"))
+        )
+        backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        backend.decoder = decoders.ByteLevel()
+    else:
+        backend = _backend(folder, "tokenizer.json")
+    named = _named_tokens(folder)
+    ids = {role: backend.token_to_id(token) for role, token in named.items()}
+    text_end = backend.token_to_id("<|endoftext|>")
+    first = {
+        "bos": ("bos_token", "cls_token"),
+        "eos": ("eos_token", "sep_token"),
+        "pad": ("pad_token", "eos_token", "sep_token"),
+        "unk": ("unk_token",),
+    }
+    roles = {}
+    for role, names in first.items():
+        found = next((ids[name] for name in names if ids.get(name) is not None), None)
+        roles[role] = text_end if found is None and role != "unk" else found
+    if roles["unk"] is None or roles["unk"] == roles["eos"]:
+        roles["unk"] = -1  # byte-level: nothing is unknown
+    missing = [role for role in roles if roles[role] is None]
+    if missing:
+        raise UserError(
+            f"The tokenizer in {folder} names no {' and no '.join(missing)} token; "
+            "add it to its tokenizer_config.json."
+        )
+    special = [*{backend.id_to_token(id) for id in roles.values() if id != -1}, *prompts]
+    backend.add_special_tokens([AddedToken(token, special=True) for token in sorted(special)])
+    return Tokenizer(backend, "hf", roles, f"hf:{folder.name}")
+
+
+def _named_tokens(folder: Path) -> dict[str, str]:
+    named: dict[str, str] = {}
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        if (folder / name).is_file():
+            settings: dict[str, Any] = json.loads((folder / name).read_text(encoding="utf-8"))
+            for key, value in settings.items():
+                text = value.get("content") if isinstance(value, dict) else value
+                if key.endswith("_token") and isinstance(text, str):
+                    named.setdefault(key, text)
+    return named
+
+
+def _backend(folder: Path, *needed: str) -> Backend:
+    for name in needed:
+        if not (folder / name).is_file():
+            found = ", ".join(sorted(e.name for e in folder.glob("*"))[:8]) or "nothing"
+            raise UserError(f"{folder} holds no tokenizer: looked for {name}, found {found}.")
+    try:
+        return Backend.from_file(str(folder / "tokenizer.json"))
+    except Exception as error:  # the library raises the bare class
+        raise UserError(f"{folder / 'tokenizer.json'} is damaged: {error}") from error

@@ -1,0 +1,45 @@
+"""The search with a captioning model in it: a batch of images -> their captions."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+from jaxtyping import Array
+
+from jaxcap.data.text import Tokenizer
+from jaxcap.decode.loop import Captions, decode
+from jaxcap.decode.search import Search
+from jaxcap.models.captioning import CaptionModel, shown
+
+
+def captioner(
+    model: CaptionModel, tokenizer: Tokenizer, search: Search, seed: int = 0
+) -> Callable[[Any, Mapping[str, Array]], Captions]:
+    """The function (variables, batch) -> Captions; the image is encoded once for all K of them.
+
+    The batch has `image` or `memory`, `prompt` [B, P], `prompt_len` [B] and `index` [B]. What is
+    sampled for an image depends on the seed and its index, not on its place in a batch.
+    """
+
+    def caption(variables: Any, batch: Mapping[str, Array]) -> Captions:
+        def step(state: Any, token: Array, position: Array) -> tuple[Array, Any]:
+            return model.apply(variables, context, state, token, position, method="step")
+
+        prompt = batch["prompt"]
+        memory = model.apply(variables, shown(batch), method="encode")
+        length = prompt.shape[1] + search.max_len
+        context, state = model.apply(variables, memory, search.beams, length, method="prefill")
+        return decode(
+            step,
+            state,
+            search,
+            prompt=prompt,
+            prompt_len=batch["prompt_len"],
+            keys=jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), batch["index"]),
+            bos=tokenizer.bos,
+            eos=tokenizer.eos,
+            pad=tokenizer.pad,
+            banned=tokenizer.banned,
+        )
+
+    return caption

@@ -1,0 +1,145 @@
+"""Evaluation: captions of a whole split, their scores, and the protocol that makes them a fact."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from jaxcap.checkpoint import write_text
+from jaxcap.data.pipeline import EvalExample, eval_batches
+from jaxcap.data.record import Source
+from jaxcap.data.text import Tokenizer
+from jaxcap.decode import Search
+from jaxcap.metrics.report import collapse, exact_match, score
+from jaxcap.partition import to_devices, to_host
+from jaxcap.protocol import signature
+
+Captioning = Callable[[Any, Mapping[str, Any]], Any]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found.
+
+    Attributes:
+      predictions: image id -> caption, the best of the search.
+      scores: by the reference scorer's names, as it gives them.
+      checks: signs of a collapsed model (see `jaxcap.metrics.report.collapse`).
+      signature: the protocol.
+      unreadable: ids of images that could not be read; they are in no score.
+    """
+
+    predictions: dict[str, str]
+    scores: dict[str, float]
+    checks: dict[str, float]
+    signature: str
+    unreadable: list[str]
+
+
+def evaluate(
+    captioning: Captioning,
+    variables: Any,
+    example: EvalExample,
+    mesh: Mesh,
+    *,
+    batch_size: int,
+    search: Search,
+    step: int,
+    seed: int,
+    images: int = 0,
+    workers: int = 0,
+) -> Evaluation:
+    """Caption each image of a split (or the first `images`) once, and score it.
+
+    Args:
+      captioning: of `jaxcap.decode.captions.captioner`, compiled by `over_batch`.
+      variables: of the model.
+      example: the split and how it is shown.
+      mesh: that `captioning` was compiled for.
+      batch_size: over all devices.
+      search: of `captioning`.
+      step, seed: of the checkpoint, for the signature.
+      images: 0 is all.
+      workers: of the pipeline.
+    """
+    source = example.source
+    said: dict[int, str] = {}
+    unreadable: list[str] = []
+    host = (jax.process_index(), jax.process_count())
+    indices = range(min(images or len(source), len(source)))
+    for batch in eval_batches(example, indices, batch_size=batch_size, workers=workers, host=host):
+        captions = captioning(variables, to_devices(_without_valid(batch), mesh))
+        found = to_host({"tokens": captions.tokens[:, 0]})
+        marks = to_host({k: to_devices(batch[k], mesh) for k in ("index", "valid")})
+        for index, valid, tokens in zip(
+            marks["index"], marks["valid"], found["tokens"], strict=True
+        ):
+            if valid:
+                said[int(index)] = example.tokenizer.decode(tokens.tolist())
+            elif index < len(source):
+                unreadable.append(source[int(index)].image_id)
+    return _scored(said, unreadable, source, example.tokenizer, search, step, seed)
+
+
+def _without_valid(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: leaf for name, leaf in batch.items() if name != "valid"}
+
+
+def _scored(
+    said: dict[int, str],
+    unreadable: list[str],
+    source: Source,
+    tokenizer: Tokenizer,
+    search: Search,
+    step: int,
+    seed: int,
+) -> Evaluation:
+    predictions, references, groups = {}, {}, defaultdict(list)
+    for index in sorted(said):
+        record = source[index]
+        predictions[record.image_id] = said[index]
+        references[record.image_id] = record.captions
+        level = record.prompt.strip("<>")
+        for parts in {(record.group,), (level,), (record.group, level)}:
+            groups["_".join(("exact_match", *filter(None, parts)))].append(record.image_id)
+    right = exact_match(predictions, references)
+    scores = dict(score(predictions, references).corpus)
+    for name, members in sorted(groups.items()):
+        scores[name] = float(np.mean([right[image] for image in members]))
+    scores["exact_match"] = float(np.mean(list(right.values())))
+    line = signature(
+        data=source.name,
+        split=source.split,
+        images=len(predictions),
+        references=sum(map(len, references.values())),
+        words="ptb",
+        tokenizer=tokenizer.signature,
+        search=search.signature(),
+        eos="not_scored",
+        step=step,
+        seed=seed,
+    )
+    return Evaluation(
+        predictions, scores, collapse(predictions, references, seed), line, unreadable
+    )
+
+
+def write(found: Evaluation, folder: Path) -> None:
+    """Write predictions.json (COCO's results format) and scores.json, each whole or not at all."""
+    results = [
+        {"image_id": image, "caption": caption} for image, caption in found.predictions.items()
+    ]
+    report = {
+        "scores": found.scores,
+        "checks": found.checks,
+        "signature": found.signature,
+        "unreadable": found.unreadable,
+    }
+    write_text(folder / "predictions.json", json.dumps(results, ensure_ascii=False, indent=1))
+    write_text(folder / "scores.json", json.dumps(report, indent=2) + "\n")

@@ -1,0 +1,211 @@
+"""A config with everything it names opened: tokenizer, data, model, mesh, optimizer, search."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax
+import optax
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from jaxcap.checkpoint import Run
+from jaxcap.data.pipeline import EvalExample, TrainExample, View
+from jaxcap.data.record import Source
+from jaxcap.data.sources import open_source
+from jaxcap.data.text import Tokenizer, build_tokenizer
+from jaxcap.data.views import Pixels
+from jaxcap.decode import Search
+from jaxcap.decode.captions import captioner
+from jaxcap.errors import UserError
+from jaxcap.evaluate import Captioning, Evaluation, evaluate
+from jaxcap.interop.pretrained import pretrained_encoder
+from jaxcap.memory_store import memory_store
+from jaxcap.models import build
+from jaxcap.models.captioning import CaptionModel
+from jaxcap.optim import Params, optimizer, split
+from jaxcap.partition import check_batch, make_mesh, over_batch, shardings
+from jaxcap.state import TrainState, init_variables, new_state
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What training and evaluation share. Parts are made when first asked for, and once."""
+
+    config: ConfigDict
+    tokenizer: Tokenizer
+    mesh: Mesh
+
+    @classmethod
+    def open(cls, config: ConfigDict, run: Run) -> "Experiment":
+        """The experiment of a config in a run directory, which then has both config and tokenizer.
+
+        The tokenizer of a run that was begun is the one that it was begun with.
+        """
+        if (run.path / "tokenizer").is_dir():
+            tokenizer = run.tokenizer()
+        else:
+            source = open_source(config.data.source, config.data.train)
+            settings = config.tokenizer.to_dict()
+            captions = (text for i in range(len(source)) for text in source.captions(i))
+            tokenizer = build_tokenizer(
+                settings.pop("kind"), captions, prompts=source.prompts, **settings
+            )
+            run.save_tokenizer(tokenizer)
+        run.save_config(config)
+        return cls(config, tokenizer, make_mesh(config.mesh.to_dict()))
+
+    @cached_property
+    def model(self) -> CaptionModel:
+        """The model; positions reach to BOS and the longest caption."""
+        config = self.config
+        return build(config.model, self.tokenizer.vocab_size, config.data.max_len + 1)
+
+    @cached_property
+    def abstract_variables(self) -> tuple[Any, Any]:
+        """Shapes of (parameters, batch statistics)."""
+        return jax.eval_shape(lambda: init_variables(self.model, self.config, jax.random.key(0)))
+
+    @cached_property
+    def optimizer(self) -> optax.GradientTransformation:
+        """Over the trained parameters."""
+        config = self.config
+        trained, _ = split(self.abstract_variables[0], config.optim.parts or ())
+        if not trained:
+            raise UserError("optim.parts freezes every parameter: there is nothing to train.")
+        return optimizer(config.optim, config.steps, trained)
+
+    def fresh_state(self) -> TrainState:
+        """The state before the first step, each array made where it will lie on the mesh."""
+
+        def make(key: jax.Array) -> TrainState:
+            return new_state(
+                *init_variables(self.model, self.config, key), self.config, self.optimizer
+            )
+
+        key = jax.random.key(self.config.seed)
+        layout = shardings(jax.eval_shape(make, key), self.mesh)
+        state = jax.jit(make, out_shardings=layout)(key)
+        if not self.config.model.pretrained:
+            return state
+        params, stats = pretrained_encoder(self.config.model.encoder)
+        return state.replace(
+            trained=_replaced(state.trained, params),
+            average=_replaced(state.average, params),
+            frozen=_replaced(state.frozen, params),
+            stats=_replaced(state.stats, stats),
+        )
+
+    def restore(self, run: Run, step: int) -> TrainState:
+        """The state of a run at a step, laid out for this mesh, whatever it was saved on."""
+        return run.restore_train(step, self._abstract_state())
+
+    def restore_variables(self, run: Run, step: int) -> dict[str, Any]:
+        """Only what captions of a run at a step."""
+        like = self._abstract_state()
+        params, stats = run.restore_model(step, {**like.frozen, **like.average}, like.stats)
+        return like.replace(average=params, frozen={}, stats=stats).variables()
+
+    def _abstract_state(self) -> TrainState:
+        shapes = jax.eval_shape(
+            lambda: new_state(*self.abstract_variables, self.config, self.optimizer)
+        )
+        return jax.tree.map(
+            lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+            shapes,
+            shardings(shapes, self.mesh),
+        )
+
+    def source(self, split: str) -> Source:
+        """A split of the data."""
+        return open_source(self.config.data.source, split)
+
+    def view(self, source: Source, crop: float) -> View:
+        """How the model is shown the images of a source: pixels, or kept memories of them."""
+        if self.config.data.cache:
+            return memory_store(self.config, source).view()
+        return Pixels(source, self.config.data.image_size, crop)
+
+    def keep_memories(self, variables: Any) -> None:
+        """Encode the splits that `data.cache` has no memories of yet (see `jaxcap.memory_store`).
+
+        Raises:
+          UserError: the encoder is not frozen, or the kept memories are of other weights.
+        """
+        trained, _ = split(self.abstract_variables[0], self.config.optim.parts or ())
+        moving = next((name for name in trained if name.startswith("encoder/")), None)
+        if moving is not None:
+            raise UserError(
+                f"data.cache keeps the memories of a frozen encoder, but {moving} is trained. "
+                'Freeze it, optim.parts=(("^encoder/", 0.0),), or leave data.cache empty.'
+            )
+        for name in dict.fromkeys((self.config.data.train, self.config.data.eval)):
+            source = self.source(name)
+            pixels = Pixels(source, self.config.data.image_size)
+            memory_store(self.config, source).fill(
+                self.model,
+                variables,
+                self.mesh,
+                EvalExample(source, pixels, self.tokenizer),
+                self.config.eval.batch_size,
+            )
+
+    def train_example(self) -> TrainExample:
+        """What training makes of an image."""
+        data = self.config.data
+        source = self.source(data.train)
+        view = self.view(source, data.crop)
+        return TrainExample(source, view, self.tokenizer, data.captions, data.max_len)
+
+    @cached_property
+    def _eval_example(self) -> EvalExample:
+        source = self.source(self.config.data.eval)
+        return EvalExample(source, self.view(source, 1.0), self.tokenizer)
+
+    def eval_example(self) -> EvalExample:
+        """What evaluation makes of an image."""
+        return self._eval_example
+
+    @cached_property
+    def search(self) -> Search:
+        """The search; a caption may be as long as the model has seen."""
+        prompt = 1 if self.eval_example().source.prompts else 0
+        longest = self.config.data.max_len - prompt
+        search = Search.of(**{"max_len": longest, **self.config.search.to_dict()})
+        if search.max_len > longest:
+            raise UserError(
+                f"search.max_len is {search.max_len}, but the model knows captions of at most "
+                f"{longest} tokens after the prompt (data.max_len={self.config.data.max_len})."
+            )
+        return search
+
+    @cached_property
+    def captioning(self) -> Captioning:
+        """The compiled search."""
+        find = captioner(self.model, self.tokenizer, self.search, self.config.seed)
+        return over_batch(find, self.mesh)
+
+    def evaluate(self, variables: Any, step: int, images: int = 0) -> Evaluation:
+        """Caption and score the evaluation split (or its first `images`)."""
+        config = self.config
+        check_batch(config.eval.batch_size, self.mesh)
+        return evaluate(
+            self.captioning,
+            variables,
+            self.eval_example(),
+            self.mesh,
+            batch_size=config.eval.batch_size,
+            search=self.search,
+            step=step,
+            seed=config.seed,
+            images=images,
+            workers=config.data.workers,
+        )
+
+
+def _replaced(fresh: Params, ready: Params) -> Params:
+    """The fresh parameters, with the ready ones of the same names laid out like them."""
+    return {
+        name: jax.device_put(ready[name], leaf.sharding) if name in ready else leaf
+        for name, leaf in fresh.items()
+    }

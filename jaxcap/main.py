@@ -1,0 +1,63 @@
+"""python -m jaxcap.main --config=FILE[:arg] --workdir=RUN [--mode=...] [--config.field=value]."""
+
+import sys
+from collections.abc import Sequence
+
+from absl import app, flags, logging
+from ml_collections import config_flags
+from ml_collections.config_dict import RequiredValueError
+
+from jaxcap.errors import UserError
+
+MODES = ("train", "eval", "encode")
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "Experiment: a file of configs/.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "The run directory.")
+_MODE = flags.DEFINE_enum("mode", "train", MODES, "What to do with the run.")
+
+
+def run(argv: Sequence[str]) -> None:
+    """Do what the flags say."""
+    if len(argv) > 1:
+        raise UserError(f"Unexpected argument {argv[1]!r}; flags begin with --.")
+    if _CONFIG.value is None or _WORKDIR.value is None:
+        raise UserError(
+            "Both --config and --workdir are needed, for example: python -m jaxcap.main "
+            "--config=configs/shapes.py --workdir=runs/shapes"
+        )
+    from jaxcap import modes  # jax takes seconds to import: not before the flags are right
+
+    modes.MODES[_MODE.value](_CONFIG.value, _WORKDIR.value)
+
+
+def main() -> None:
+    """The entry point: a user's mistake is one message, not a traceback."""
+    logging.set_verbosity(logging.ERROR)
+    try:
+        app.run(run)
+    except UserError as error:
+        sys.exit(_say(str(error)))
+    except RequiredValueError as error:
+        sys.exit(_say(f"The config leaves a required field empty: {error}"))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        if "config" not in type(error).__module__ and not _is_config_error(error):
+            raise
+        sys.exit(_say(str(error)))
+
+
+def _is_config_error(error: BaseException) -> bool:
+    """Whether it was raised while the config was read or overridden (ml_collections)."""
+    trace, files = error.__traceback__, []
+    while trace is not None:
+        files.append(trace.tb_frame.f_code.co_filename)
+        trace = trace.tb_next
+    return "ml_collections" in files[-1]
+
+
+def _say(message: str) -> int:
+    print(f"jaxcap: {message}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""The optimizer as config lines: schedule, clipping, decay, per-part learning rates, freezing."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import optax
+from ml_collections import ConfigDict
+
+Params = dict[str, Any]  # by path: "decoder/embedding"
+Parts = Sequence[tuple[str, float]]
+
+
+def schedule(config: ConfigDict, steps: int) -> optax.Schedule:
+    """Linear warm-up to `config.lr`, then a cosine down to `config.final_lr` times that."""
+    return optax.warmup_cosine_decay_schedule(
+        init_value=0.0,
+        peak_value=config.lr,
+        warmup_steps=min(config.warmup, max(steps - 1, 0)),
+        decay_steps=max(steps, 1),
+        end_value=config.lr * config.final_lr,
+    )
+
+
+def optimizer(config: ConfigDict, steps: int, trained: Params) -> optax.GradientTransformation:
+    """AdamW over the trained parameters (see `split`).
+
+    Weight decay is left off biases, norms and position tables: all that has one dimension or
+    is named so. Gradients are clipped by their global norm, over all parts together.
+    """
+    decays = {
+        name: len(leaf.shape) > 1 and not name.endswith(("bias", "positions"))
+        for name, leaf in trained.items()
+    }
+    factors = {name: rate(name, config.parts or ()) for name in trained}
+    return optax.chain(
+        optax.clip_by_global_norm(config.clip) if config.clip else optax.identity(),
+        optax.scale_by_adam(b1=config.b1, b2=config.b2, eps=config.eps),
+        optax.add_decayed_weights(config.weight_decay, mask=decays),
+        optax.scale_by_learning_rate(schedule(config, steps)),
+        optax.stateless(
+            lambda updates, _: {name: u * factors[name] for name, u in updates.items()}
+        ),
+    )
+
+
+def rate(name: str, parts: Parts) -> float:
+    """The factor on the learning rate of the parameter called `name`: of the first regex found.
+
+    0 freezes it; what no regex names has 1.
+    """
+    return next((float(factor) for pattern, factor in parts if re.search(pattern, name)), 1.0)
+
+
+def split(params: Params, parts: Parts) -> tuple[Params, Params]:
+    """Parameters by path as (trained, frozen)."""
+    frozen = {name: leaf for name, leaf in params.items() if rate(name, parts) == 0}
+    return {name: leaf for name, leaf in params.items() if name not in frozen}, frozen

@@ -1,0 +1,36 @@
+"""samples.png: a grid of images with their captions, to see at a glance what a run has learned."""
+
+import textwrap
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from jaxcap.data.image import decode_rgb
+from jaxcap.data.pipeline import EvalExample
+from jaxcap.evaluate import Evaluation
+
+COLUMNS, ROWS, TILE, TEXT = 4, 3, 224, 52  # pixels
+
+
+def draw_samples(found: Evaluation, example: EvalExample, file: Path) -> None:
+    """Draw images spread over the split, each with its caption below it."""
+    source = example.source
+    count = min(COLUMNS * ROWS, len(found.predictions))
+    sheet = Image.new("RGB", (COLUMNS * (TILE + 8) + 8, ROWS * (TILE + TEXT + 8) + 8), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
+    for place in range(count):
+        record = source[place * len(source) // count]
+        left = 8 + place % COLUMNS * (TILE + 8)
+        top = 8 + place // COLUMNS * (TILE + TEXT + 8)
+        caption = found.predictions.get(record.image_id)
+        if caption is None:
+            continue
+        image = decode_rgb(record.image)
+        scale = TILE / max(image.size)
+        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        sheet.paste(image.resize(size, Image.Resampling.BICUBIC), (left, top))
+        lines = textwrap.wrap(caption, 34)[:3]
+        draw.multiline_text((left, top + TILE + 2), "\n".join(lines), fill="black", font=font)
+    beside = file.with_name(f".{file.name}")
+    sheet.save(beside, format="PNG")
+    beside.replace(file)

@@ -1,0 +1,76 @@
+"""What training changes, as one pytree: parameters, their average, the optimizer, the step."""
+
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+from flax.traverse_util import flatten_dict, unflatten_dict
+from jaxtyping import Array, Int
+from ml_collections import ConfigDict
+
+from jaxcap.models.captioning import CaptionModel
+from jaxcap.optim import Params, split
+
+
+@flax.struct.dataclass
+class TrainState:
+    """Parameters are kept flat, by path, so that parts of them are sets of names.
+
+    Attributes:
+      step: optimizer steps done; also the number of the next batch.
+      trained: the parameters that the optimizer moves.
+      average: their exponential moving average, which is what captions.
+      frozen: the parameters that stay.
+      stats: batch statistics, which stay too.
+      opt_state: of the optimizer over `trained`.
+    """
+
+    step: Int[Array, ""]
+    trained: Params
+    average: Params
+    frozen: Params
+    stats: Params
+    opt_state: Any
+
+    def variables(self, trained: Params | None = None) -> dict[str, Any]:
+        """Linen's variables, with the average of the trained parameters or those given."""
+        params = {**self.frozen, **(self.average if trained is None else trained)}
+        return {"params": nested(params), "batch_stats": nested(self.stats)}
+
+
+def flat(tree: Any) -> Params:
+    """A tree of parameters by path: "decoder/embedding"."""
+    return flatten_dict(tree, sep="/")
+
+
+def nested(params: Params) -> Any:
+    """The opposite of `flat`."""
+    return unflatten_dict(params, sep="/")
+
+
+def init_variables(
+    model: CaptionModel, config: ConfigDict, key: jax.Array
+) -> tuple[Params, Params]:
+    """Fresh (parameters, batch statistics), both by path."""
+    size = config.data.image_size
+    image = jnp.zeros((1, size, size, 3), jnp.uint8)
+    tokens = jnp.zeros((1, 1, config.data.max_len), jnp.int32)
+    variables = model.init(key, image, tokens)
+    return flat(variables["params"]), flat(variables.get("batch_stats", {}))
+
+
+def new_state(
+    params: Params, stats: Params, config: ConfigDict, tx: optax.GradientTransformation
+) -> TrainState:
+    """The state before the first step."""
+    trained, frozen = split(params, config.optim.parts or ())
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        trained=trained,
+        average=jax.tree.map(jnp.copy, trained),
+        frozen=frozen,
+        stats=stats,
+        opt_state=tx.init(trained),
+    )

@@ -1,0 +1,215 @@
+"""Training: shapes, shardings, parameters, restore, and the loop."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from jaxcap.checkpoint import Run
+from jaxcap.data.pipeline import train_batches
+from jaxcap.errors import UserError
+from jaxcap.evaluate import Evaluation, write
+from jaxcap.experiment import Experiment
+from jaxcap.log import Bar, MetricsLog, console
+from jaxcap.partition import check_batch, to_devices
+from jaxcap.samples import draw_samples
+from jaxcap.state import TrainState
+from jaxcap.summary import print_parameters, print_program
+from jaxcap.train_step import make_step
+
+
+def train(config: ConfigDict, workdir: str | Path) -> None:
+    """Train the run in `workdir` to its last step, from wherever it stands.
+
+    SIGTERM saves and ends it cleanly; the same call goes on, bit for bit.
+
+    Raises:
+      UserError: a mistake in the config, or a loss that is no longer finite.
+    """
+    run = Run(workdir)
+    experiment = Experiment.open(config, run)
+    mesh = experiment.mesh
+    check_batch(config.batch_size, mesh)
+    with jax.set_mesh(mesh):
+        # Shapes before arrays: a state is only made where it will lie. Then, in this order:
+        # 1. a run that has a checkpoint goes on from it, whatever else the config says;
+        # 2. or pretrained parameters take the place of fresh ones;
+        # 3. or the parameters are fresh.
+        latest = run.latest_step()
+        state = experiment.fresh_state() if latest is None else experiment.restore(run, latest)
+        print_parameters(state)
+        if config.data.cache:
+            experiment.keep_memories(state.variables())
+        if latest is None:
+            run.save(state)  # so that there is always something to go back to
+        else:
+            console.print(f"Going on from step {latest} of {run.path}")
+        _loop(experiment, run, state, mesh)
+    run.wait()
+
+
+def _loop(experiment: Experiment, run: Run, state: TrainState, mesh: Mesh) -> None:
+    config, start = experiment.config, int(state.step)
+    log = MetricsLog(run.path, start)
+    batches = train_batches(
+        experiment.train_example(),
+        batch_size=config.batch_size,
+        seed=config.seed,
+        start=start,
+        workers=config.data.workers,
+        host=(jax.process_index(), jax.process_count()),
+    )
+    step_function = make_step(
+        experiment.model, config, experiment.optimizer, experiment.tokenizer.bos
+    )
+    compiled, clock, window = None, Clock(), Window(start)
+    with _sigterm() as stop, Bar(start, config.steps) as bar:
+        for step in range(start + 1, config.steps + 1):
+            with clock.waiting():
+                batch = to_devices(next(batches), mesh)
+            if compiled is None:
+                compiled = jax.jit(step_function, donate_argnums=0).lower(state, batch).compile()
+                print_program(compiled, mesh, config.batch_size)
+                clock.reset()
+            state, metrics = compiled(state, batch)
+            window.add(metrics)
+            bar.step(step)
+
+            last = step == config.steps
+            due = {
+                "log": step % config.log_every == 0 or last,
+                "eval": step % config.eval.every == 0 or last,
+                "save": step % config.checkpoint_every == 0 or last or stop.is_set(),
+            }
+            if any(due.values()):
+                numbers = window.close(step, run)  # stops the run if a loss was not finite
+                numbers |= clock.read(len(window) * config.batch_size, config.data.captions)
+                log.write(step, numbers)
+                bar.show(step, numbers, clock.seconds_a_step(len(window)) * (config.steps - step))
+                window = Window(step)
+            if due["eval"]:
+                found = _evaluate(experiment, run, state, step, log, whole=last)
+                run.save(state, {"CIDEr": found.scores["CIDEr"]})
+            elif due["save"]:
+                run.save(state)
+            if any(due.values()):
+                clock.reset()
+            if stop.is_set():
+                run.wait()
+                console.print(f"Stopped by SIGTERM; saved step {step}. The same command goes on.")
+                return
+    batches.close()
+    if start >= config.steps:
+        console.print(f"Nothing to train: the run has all of its {config.steps} steps.")
+
+
+def _evaluate(
+    experiment: Experiment, run: Run, state: TrainState, step: int, log: MetricsLog, whole: bool
+) -> Evaluation:
+    images = 0 if whole else experiment.config.eval.images
+    found = experiment.evaluate(state.variables(), step, images)
+    log.write(step, {f"eval/{name}": number for name, number in found.scores.items()})
+    if jax.process_index() == 0:
+        print_scores(found, step)
+        if whole:
+            write(found, run.path)
+            draw_samples(found, experiment.eval_example(), run.path / "samples.png")
+    return found
+
+
+def print_scores(found: Evaluation, step: int) -> None:
+    """A few captions, the scores, and their signature."""
+    for image, caption in list(found.predictions.items())[:4]:
+        console.print(f"  {image}: {caption}")
+    numbers = "  ".join(f"{name} {number:.3f}" for name, number in found.scores.items())
+    checks = "  ".join(f"{name} {number:.3f}" for name, number in found.checks.items())
+    console.print(f"Evaluation at step {step}: {numbers}")
+    console.print(f"  {checks}\n  {found.signature}")
+    if found.unreadable:
+        console.print(f"  {len(found.unreadable)} unreadable images, in no score")
+
+
+class Window:
+    """The metrics of the steps since the last look, still on the device."""
+
+    def __init__(self, start: int):
+        self._start, self._metrics = start, []
+
+    def __len__(self) -> int:
+        return len(self._metrics)
+
+    def add(self, metrics: dict[str, Any]) -> None:
+        """Keep the metrics of a step, without waiting for them."""
+        self._metrics.append(metrics)
+
+    def close(self, step: int, run: Run) -> dict[str, float]:
+        """Their means, and the sum of unreadable images.
+
+        Raises:
+          UserError: a loss was not finite.
+        """
+        stacked = jax.tree.map(lambda *rows: np.asarray(jnp.stack(rows)), *self._metrics)
+        if not np.isfinite(stacked["loss"] + stacked["grad_norm"]).all():
+            bad = int(np.argmin(np.isfinite(stacked["loss"] + stacked["grad_norm"])))
+            raise UserError(
+                f"The loss is not finite at step {self._start + 1 + bad} (found when looking at "
+                f"steps {self._start + 1} to {step}). The checkpoint of step {run.latest_step()} "
+                f"in {run.path} is from before it. Lower optim.lr, raise optim.warmup or set "
+                "optim.clip, and start the same command again."
+            )
+        numbers = {name: float(np.mean(rows)) for name, rows in stacked.items()}
+        return numbers | {"unreadable": float(stacked["unreadable"].sum())}
+
+
+class Clock:
+    """Wall time of the steps, and how much of it was spent waiting for data."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew (compilation and evaluation are not part of a step)."""
+        self._begin, self._waited = time.perf_counter(), 0.0
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Count the time inside as waiting."""
+        begin = time.perf_counter()
+        yield
+        self._waited += time.perf_counter() - begin
+
+    def read(self, images: int, captions: int) -> dict[str, float]:
+        """Rates since the last reset."""
+        seconds = time.perf_counter() - self._begin
+        return {
+            "images_per_s": images / seconds,
+            "captions_per_s": images * captions / seconds,
+            "waiting": self._waited / seconds,
+        }
+
+    def seconds_a_step(self, steps: int) -> float:
+        """Mean time of a step since the last reset."""
+        return (time.perf_counter() - self._begin) / max(steps, 1)
+
+
+@contextmanager
+def _sigterm() -> Iterator[threading.Event]:
+    """An event that SIGTERM sets, instead of killing the process."""
+    stop = threading.Event()
+    before = signal.getsignal(signal.SIGTERM)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    try:
+        yield stop
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)

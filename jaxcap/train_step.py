@@ -1,0 +1,84 @@
+"""One optimizer step: the batch in parts, the gradient of their sum, the update, the average."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+from ml_collections import ConfigDict
+
+from jaxcap.models.captioning import CaptionModel, shown
+from jaxcap.objective import Sums, cross_entropy
+from jaxcap.optim import Params
+from jaxcap.state import TrainState
+
+Metrics = dict[str, Float[Array, ""]]
+Batch = Mapping[str, Array]
+
+
+def make_step(
+    model: CaptionModel, config: ConfigDict, tx: optax.GradientTransformation, bos: int
+) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
+    """The function (state, batch) -> (state, metrics) that training compiles.
+
+    The batch has `image` or `memory`, `tokens` and `mask` [B, K, T]. Dropout at a step depends
+    on seed and step alone, so that a resumed run draws what the unbroken one would have drawn.
+    """
+    root = jax.random.fold_in(jax.random.key(config.seed), 1)
+
+    def loss(trained: Params, state: TrainState, part: Batch, key: Array) -> tuple[Array, Sums]:
+        tokens = part["tokens"]
+        inputs = jnp.concatenate([jnp.full_like(tokens[..., :1], bos), tokens[..., :-1]], axis=-1)
+        logits = model.apply(
+            state.variables(trained), shown(part), inputs, True, rngs={"dropout": key}
+        )
+        weights = jnp.ones(tokens.shape, jnp.float32)
+        sums = cross_entropy(logits, tokens, part["mask"], weights, config.optim.smoothing)
+        return sums.loss, sums
+
+    def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        key = jax.random.fold_in(root, state.step)
+        grad = jax.grad(loss, has_aux=True)
+
+        def work(total: Any, numbered: Any) -> tuple[Any, None]:
+            number, part = numbered
+            found = grad(state.trained, state, part, jax.random.fold_in(key, number))
+            return jax.tree.map(jnp.add, total, found), None
+
+        parts = jax.tree.map(lambda leaf: _parts(leaf, config.accumulate), dict(batch))
+        zeros = jax.tree.map(jnp.zeros_like, state.trained)
+        nothing = Sums(*(jnp.zeros((), jnp.float32) for _ in Sums._fields))
+        numbers = jnp.arange(config.accumulate)
+        (grads, sums), _ = jax.lax.scan(work, (zeros, nothing), (numbers, parts))
+
+        tokens = jnp.maximum(sums.tokens, 1.0)
+        grads = jax.tree.map(lambda g: g / tokens, grads)
+        updates, opt_state = tx.update(grads, state.opt_state, state.trained)
+        trained = optax.apply_updates(state.trained, updates)
+        done = state.step.astype(jnp.float32)
+        # The average must not remember the random start: its decay grows with the steps.
+        decay = jnp.minimum(config.optim.ema, (1 + done) / (10 + done))
+        new = state.replace(
+            step=state.step + 1,
+            trained=trained,
+            average=jax.tree.map(lambda a, p: a * decay + p * (1 - decay), state.average, trained),
+            opt_state=opt_state,
+        )
+        metrics = {
+            "loss": sums.loss / tokens,
+            "nll": sums.nll / tokens,
+            "accuracy": sums.correct / tokens,
+            "tokens": sums.tokens,
+            "unreadable": (~batch["mask"].any(axis=(1, 2))).sum().astype(jnp.float32),
+            "grad_norm": optax.global_norm(grads),
+        }
+        return new, metrics
+
+    return step
+
+
+def _parts(leaf: Array, parts: int) -> Array:
+    """[B, ...] -> [parts, B/parts, ...]; each part has rows of every device."""
+    return leaf.reshape(-1, parts, *leaf.shape[1:]).swapaxes(0, 1)
