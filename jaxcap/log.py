@@ -1,4 +1,4 @@
-"""What a run tells: metrics.jsonl always, TensorBoard where installed, a progress bar for people."""
+"""What a run tells: metrics.jsonl always, TensorBoard where installed, a bar for people."""
 
 import json
 from collections.abc import Mapping

@@ -91,7 +91,7 @@ class MemoryStore:
             return
 
         def features(variables: Any, batch: Mapping[str, jax.Array]) -> jax.Array:
-            memory = model.apply(variables, batch["image"], method="features")
+            memory: Any = model.apply(variables, batch["image"], method="features")
             return memory.tokens.astype(jnp.float16)
 
         encode = over_batch(features, mesh)

@@ -14,8 +14,7 @@ from jaxcap.models.captioning import CaptionModel
 from jaxcap.optim import Params, split
 
 
-@flax.struct.dataclass
-class TrainState:
+class TrainState(flax.struct.PyTreeNode):
     """Parameters are kept flat, by path, so that parts of them are sets of names.
 
     Attributes:

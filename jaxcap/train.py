@@ -142,7 +142,8 @@ class Window:
     """The metrics of the steps since the last look, still on the device."""
 
     def __init__(self, start: int):
-        self._start, self._metrics = start, []
+        self._start = start
+        self._metrics: list[dict[str, Any]] = []
 
     def __len__(self) -> int:
         return len(self._metrics)

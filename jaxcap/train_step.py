@@ -31,7 +31,7 @@ def make_step(
     def loss(trained: Params, state: TrainState, part: Batch, key: Array) -> tuple[Array, Sums]:
         tokens = part["tokens"]
         inputs = jnp.concatenate([jnp.full_like(tokens[..., :1], bos), tokens[..., :-1]], axis=-1)
-        logits = model.apply(
+        logits: Any = model.apply(
             state.variables(trained), shown(part), inputs, True, rngs={"dropout": key}
         )
         weights = jnp.ones(tokens.shape, jnp.float32)

@@ -1,8 +1,8 @@
 """Batches: examples in an order that is a function of seed, epoch and index alone (grain)."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import grain
 import numpy as np
@@ -12,7 +12,7 @@ from jaxcap.data.image import ImageError
 from jaxcap.data.record import Source
 from jaxcap.data.text import Tokenizer
 
-Batch = dict[str, np.ndarray]
+Batch = dict[str, Any]  # of numpy arrays
 
 
 class View(Protocol):
@@ -99,7 +99,7 @@ def train_batches(
     start: int = 0,
     workers: int = 0,
     host: tuple[int, int] = (0, 1),
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """Endless batches of this host's share, from the one numbered `start` on.
 
     Batch number n is the same whatever the number of workers, and wherever the run was started:
@@ -125,8 +125,8 @@ def eval_batches(
     batch_size: int,
     workers: int = 0,
     host: tuple[int, int] = (0, 1),
-) -> Iterator[Batch]:
-    """This host's share of one pass over some images of a split, each image once.
+) -> Generator[Batch, None, None]:
+    """One host's share of one pass over some images of a split, each image once.
 
     The last batch is filled up with examples that are not valid, so that all hosts and devices
     have the same work to the end; their index is the number of images in the split.
@@ -140,7 +140,7 @@ def eval_batches(
     return _read(mine.batch(batch_size // host[1]), workers)
 
 
-def _read(batches: grain.MapDataset, workers: int) -> Iterator[Batch]:
+def _read(batches: grain.MapDataset, workers: int) -> Generator[Batch, None, None]:
     threads = grain.ReadOptions(num_threads=0 if workers else 4, prefetch_buffer_size=4)
     dataset = batches.to_iter_dataset(threads)
     if workers:

@@ -7,11 +7,11 @@ import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from tokenizers import AddedToken, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Backend
 
+from jaxcap.data.hf_tokenizer import listing, read_file, read_folder
 from jaxcap.errors import UserError, did_you_mean
 from jaxcap.metrics.ptb import ptb_words
 
@@ -72,7 +72,7 @@ class Tokenizer:
     def word(self, id: int) -> str:
         """One id as text, to show it beside its probability."""
         if self.kind == "word":
-            return self.backend.id_to_token(id)
+            return self.backend.id_to_token(id) or ""
         return self.backend.decode([id], skip_special_tokens=False)
 
     def save(self, directory: str | os.PathLike[str]) -> None:
@@ -95,7 +95,13 @@ def load_tokenizer(directory: str | os.PathLike[str]) -> Tokenizer:
       UserError: the folder is not such a one, or damaged.
     """
     folder = Path(directory)
-    backend = _backend(folder, "tokenizer.json", _OURS)
+    missing = [name for name in ("tokenizer.json", _OURS) if not (folder / name).is_file()]
+    if missing:
+        raise UserError(
+            f"{folder} holds no tokenizer of a run: looked for {missing[0]}, "
+            f"found {listing(folder)}."
+        )
+    backend = read_file(folder / "tokenizer.json")
     try:
         ours = json.loads((folder / _OURS).read_text(encoding="utf-8"))
         return Tokenizer(backend, ours["kind"], ours["roles"], ours["label"])
@@ -129,7 +135,9 @@ def build_tokenizer(
     if kind not in KINDS:
         raise UserError(f"There is no tokenizer {kind!r}. {did_you_mean(kind, KINDS)}")
     if kind == "hf":
-        return _ready(Path(path), prompts)
+        backend, roles = read_folder(Path(path))
+        backend.add_special_tokens([AddedToken(token, special=True) for token in prompts])
+        return Tokenizer(backend, "hf", roles, f"hf:{Path(path).name}")
     special = [*SPECIAL.values(), *prompts]
     if kind == "word":
         counts = Counter(w for caption in captions for w in ptb_words(_without(caption, prompts)))
@@ -156,69 +164,10 @@ def build_tokenizer(
         backend.train_from_iterator(sorted({_without(c, prompts) for c in captions}), trainer)
         label = "bpe"
     backend.add_special_tokens([AddedToken(token, special=True) for token in special])
-    roles = {role: backend.token_to_id(token) for role, token in SPECIAL.items()}
+    roles = {role: special.index(token) for role, token in SPECIAL.items()}
     return Tokenizer(backend, kind, roles, label)
 
 
 def _without(caption: str, prompts: tuple[str, ...]) -> str:
     """The caption without the prompt that it may begin with."""
     return next((caption[len(p) :].strip() for p in prompts if caption.startswith(p)), caption)
-
-
-def _ready(folder: Path, prompts: tuple[str, ...]) -> Tokenizer:
-    """A tokenizer in the Hugging Face layout; roles as its own settings name them."""
-    if (folder / "vocab.json").is_file() and not (folder / "tokenizer.json").is_file():
-        backend = Backend(
-            models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt"))
-        )
-        backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        backend.decoder = decoders.ByteLevel()
-    else:
-        backend = _backend(folder, "tokenizer.json")
-    named = _named_tokens(folder)
-    ids = {role: backend.token_to_id(token) for role, token in named.items()}
-    text_end = backend.token_to_id("<|endoftext|>")
-    first = {
-        "bos": ("bos_token", "cls_token"),
-        "eos": ("eos_token", "sep_token"),
-        "pad": ("pad_token", "eos_token", "sep_token"),
-        "unk": ("unk_token",),
-    }
-    roles = {}
-    for role, names in first.items():
-        found = next((ids[name] for name in names if ids.get(name) is not None), None)
-        roles[role] = text_end if found is None and role != "unk" else found
-    if roles["unk"] is None or roles["unk"] == roles["eos"]:
-        roles["unk"] = -1  # byte-level: nothing is unknown
-    missing = [role for role in roles if roles[role] is None]
-    if missing:
-        raise UserError(
-            f"The tokenizer in {folder} names no {' and no '.join(missing)} token; "
-            "add it to its tokenizer_config.json."
-        )
-    special = [*{backend.id_to_token(id) for id in roles.values() if id != -1}, *prompts]
-    backend.add_special_tokens([AddedToken(token, special=True) for token in sorted(special)])
-    return Tokenizer(backend, "hf", roles, f"hf:{folder.name}")
-
-
-def _named_tokens(folder: Path) -> dict[str, str]:
-    named: dict[str, str] = {}
-    for name in ("tokenizer_config.json", "special_tokens_map.json"):
-        if (folder / name).is_file():
-            settings: dict[str, Any] = json.loads((folder / name).read_text(encoding="utf-8"))
-            for key, value in settings.items():
-                text = value.get("content") if isinstance(value, dict) else value
-                if key.endswith("_token") and isinstance(text, str):
-                    named.setdefault(key, text)
-    return named
-
-
-def _backend(folder: Path, *needed: str) -> Backend:
-    for name in needed:
-        if not (folder / name).is_file():
-            found = ", ".join(sorted(e.name for e in folder.glob("*"))[:8]) or "nothing"
-            raise UserError(f"{folder} holds no tokenizer: looked for {name}, found {found}.")
-    try:
-        return Backend.from_file(str(folder / "tokenizer.json"))
-    except Exception as error:  # the library raises the bare class
-        raise UserError(f"{folder / 'tokenizer.json'} is damaged: {error}") from error

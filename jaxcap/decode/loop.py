@@ -15,8 +15,7 @@ from jaxcap.decode.select import NEVER, Candidates, select, top
 Step = Callable[[Any, Int[Array, "B K"], Int[Array, ""]], tuple[Float[Array, "B K V"], Any]]
 
 
-@flax.struct.dataclass
-class Captions:
+class Captions(flax.struct.PyTreeNode):
     """K captions of each image, best first.
 
     Attributes:
@@ -31,8 +30,7 @@ class Captions:
     scores: Float[Array, "B K"]
 
 
-@flax.struct.dataclass
-class _Carry:
+class _Carry(flax.struct.PyTreeNode):
     t: Int[Array, ""]
     live: Captions  # scores: total log-probability so far, -inf for a dead stream
     done: Captions  # scores: final

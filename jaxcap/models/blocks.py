@@ -1,5 +1,7 @@
 """The Transformer layers: one for memory tokens, one for captions, and the MLP of both."""
 
+from functools import partial
+
 import flax.linen as nn
 from jaxtyping import Array, Bool, Float
 
@@ -15,10 +17,10 @@ class Mlp(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "... D"], train: bool) -> Float[Array, "... D"]:
-        dense = {"dtype": self.dtype, "kernel_init": nn.initializers.xavier_uniform()}
-        y = nn.gelu(nn.Dense(self.mlp_width, name="up", **dense)(x))
+        dense = partial(nn.Dense, dtype=self.dtype, kernel_init=nn.initializers.xavier_uniform())
+        y = nn.gelu(dense(self.mlp_width, name="up")(x))
         y = nn.Dropout(self.dropout)(y, deterministic=not train)
-        return nn.Dense(x.shape[-1], name="down", **dense)(y)
+        return dense(x.shape[-1], name="down")(y)
 
 
 class MemoryBlock(nn.Module):

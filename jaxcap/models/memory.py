@@ -5,8 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 
-@flax.struct.dataclass
-class Memory:
+class Memory(flax.struct.PyTreeNode):
     """The image as a row of tokens.
 
     Attributes:

@@ -152,10 +152,11 @@ class TransformerDecoder(nn.Module):
         written = jnp.arange(state[0][0].shape[3])[None] <= position
         new_state = []
         for layer, image, cache in zip(self.layers, images, state, strict=True):
-            own = tuple(
+            key, value = (
                 jax.lax.dynamic_update_slice_in_dim(old, new, position, axis=3)
                 for old, new in zip(cache, layer.own(x), strict=True)
             )
+            own = (key, value)
             x = layer(x, own, written, image, mask, False)
             new_state.append(own)
         return self._logits(x)[:, :, 0], tuple(new_state)
