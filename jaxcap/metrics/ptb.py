@@ -40,7 +40,7 @@ _RULES = {
     # 't is, 't was.
     "it is": r"'t(?=(?:is|was)\b)",
     # slip 'n' slide, get 'em, the '80s: the apostrophe belongs to the word.
-    "elided": r"(?<!\w)'(?:n'|em\b|\d0s\b)",
+    "elided": r"'(?:n'|em\b|\d0s\b)",
     # do n't, ca n't: what comes before n't, which is then a word of its own.
     "negated": r"\w+(?=n't\b)",
     # dog 's, they 're, joined to the word before or not.
@@ -57,7 +57,7 @@ _RULES = {
     # A&M, m&m s: ampersands join capitals only, and at & t is three tokens.
     "ampersand": r"(?-i:[A-Z]+&[A-Z]+)",
     # .5: a number that begins with its point.
-    "decimal": r"(?<![\w.])\.\d+",
+    "decimal": r"(?<!\.)\.\d+",
     # All other words.
     "word": rf"\w+(?:(?:{_JOINT})\w+)*",
     # Any other mark, one by one: $ 37,000, i = on. A run of stops or dashes needs no rule of its

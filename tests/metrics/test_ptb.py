@@ -61,7 +61,7 @@ CASES = {
     "hyphens at an edge": ("city- and -ependent and-veh-", "city and ependent and-veh"),
     "double dash": ("the beach--kite", "the beach kite"),
     "numbers": ("3.5, 10,000, 1/2 at 12:45.", "3.5 10,000 1/2 at 12:45"),
-    "number that begins with its point": ("a .5 liter", "a .5 liter"),
+    "number that begins with its point": ("a .5 liter of ...5", "a .5 liter of 5"),
     "digits and letters": ("an mp3 of the 3rd 4x4 at 20mph", "an mp3 of the 3rd 4x4 at 20mph"),
     "slash": ("black/white and / or", "black/white and / or"),
     "stop inside": ("statefarm.com by a fork.A", "statefarm.com by a fork.a"),
