@@ -53,7 +53,14 @@ class Run:
         if self._manager is None:
             folder = self.path / "checkpoints"
             folder.mkdir(parents=True, exist_ok=True)
-            self._manager = ocp.CheckpointManager(folder, options=self._options)
+            handlers = {
+                "model": ocp.StandardCheckpointHandler(),
+                "train": ocp.StandardCheckpointHandler(),
+                "data": ocp.JsonCheckpointHandler(),
+            }  # without them only the process that saved an item could ask for its shapes
+            self._manager = ocp.CheckpointManager(
+                folder, options=self._options, item_handlers=handlers
+            )
         return self._manager
 
     def save_config(self, config: ConfigDict) -> None:
@@ -123,6 +130,21 @@ class Run:
             )
         best = self.checkpoints.best_step()
         return latest if best is None else best
+
+    def checkpoint(self, step: int | None = None) -> int:
+        """The step of the checkpoint to use: the wanted one, or the best.
+
+        Raises:
+          UserError: there is none, or none of that step.
+        """
+        best = self.best_step()
+        known = self.checkpoints.all_steps()
+        if step is not None and step not in known:
+            raise UserError(
+                f"The run {self.path} has no checkpoint of step {step}. It has those of "
+                f"{', '.join(map(str, sorted(known)))}; the best is {best}."
+            )
+        return best if step is None else step
 
     def restore_train(self, step: int, like: TrainState) -> TrainState:
         """The whole state, laid out as `like` (arrays, or their shapes with shardings).

@@ -130,16 +130,20 @@ def _scored(
     )
 
 
-def write(found: Evaluation, folder: Path) -> None:
-    """Write predictions.json (COCO's results format) and scores.json, each whole or not at all."""
-    results = [
-        {"image_id": image, "caption": caption} for image, caption in found.predictions.items()
-    ]
-    report = {
+def report(found: Evaluation) -> dict[str, Any]:
+    """The object of scores.json."""
+    return {
         "scores": found.scores,
         "checks": found.checks,
         "signature": found.signature,
         "unreadable": found.unreadable,
     }
+
+
+def write(found: Evaluation, folder: Path) -> None:
+    """Write predictions.json (COCO's results format) and scores.json, each whole or not at all."""
+    results = [
+        {"image_id": image, "caption": caption} for image, caption in found.predictions.items()
+    ]
     write_text(folder / "predictions.json", json.dumps(results, ensure_ascii=False, indent=1))
-    write_text(folder / "scores.json", json.dumps(report, indent=2) + "\n")
+    write_text(folder / "scores.json", json.dumps(report(found), indent=2) + "\n")

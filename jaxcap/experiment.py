@@ -1,5 +1,6 @@
 """A config with everything it names opened: tokenizer, data, model, mesh, optimizer, search."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,7 +26,7 @@ from jaxcap.models import build
 from jaxcap.models.captioning import CaptionModel
 from jaxcap.optim import Params, optimizer, split
 from jaxcap.partition import check_batch, make_mesh, over_batch, shardings
-from jaxcap.state import TrainState, init_variables, new_state
+from jaxcap.state import TrainState, init_variables, nested, new_state
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,23 @@ class Experiment:
             run.save_tokenizer(tokenizer)
         run.save_config(config)
         return cls(config, tokenizer, make_mesh(config.mesh.to_dict()))
+
+    @classmethod
+    def of_run(cls, run: Run, changes: Mapping[str, Any]) -> "Experiment":
+        """The experiment of a trained run on whatever devices there are; the run is not changed.
+
+        Kept memories are not used: they are of the data that the run was trained on.
+
+        Args:
+          run: that was trained.
+          changes: to its config, such as {"data.eval": "test"}.
+        """
+        config = ConfigDict(run.config().to_dict())
+        config.data.cache = ""
+        config.search.unlock()
+        with config.ignore_type():  # a 1 in the file may become a 0.7
+            config.update_from_flattened_dict(changes)
+        return cls(config, run.tokenizer(), make_mesh({"data": -1}))
 
     @cached_property
     def model(self) -> CaptionModel:
@@ -102,14 +120,17 @@ class Experiment:
 
     def restore_variables(self, run: Run, step: int) -> dict[str, Any]:
         """Only what captions of a run at a step."""
-        like = self._abstract_state()
-        params, stats = run.restore_model(step, {**like.frozen, **like.average}, like.stats)
-        return like.replace(average=params, frozen={}, stats=stats).variables()
+        params, stats = run.restore_model(step, *self._on_mesh(self.abstract_variables))
+        return {"params": nested(params), "batch_stats": nested(stats)}
 
     def _abstract_state(self) -> TrainState:
-        shapes = jax.eval_shape(
-            lambda: new_state(*self.abstract_variables, self.config, self.optimizer)
-        )
+        def make(params: Params, stats: Params) -> TrainState:
+            return new_state(params, stats, self.config, self.optimizer)
+
+        return self._on_mesh(jax.eval_shape(make, *self.abstract_variables))
+
+    def _on_mesh(self, shapes: Any) -> Any:
+        """The shapes of a tree, with the shardings that its arrays have on the mesh."""
         return jax.tree.map(
             lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
             shapes,
@@ -160,6 +181,13 @@ class Experiment:
     @cached_property
     def _eval_example(self) -> EvalExample:
         source = self.source(self.config.data.eval)
+        for prompt in source.prompts:
+            if self.tokenizer.backend.token_to_id(prompt) is None:
+                raise UserError(
+                    f"The records of {source.name} carry the prompt {prompt!r}, which this "
+                    "captioner never saw: its training data has no such prompts. Evaluate it on "
+                    "data without them."
+                )
         return EvalExample(source, self.view(source, 1.0), self.tokenizer)
 
     def eval_example(self) -> EvalExample:

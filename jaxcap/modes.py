@@ -1,10 +1,12 @@
 """What `jaxcap.main` can do with a config and a run directory."""
 
+from pathlib import Path
+
 import jax
 from ml_collections import ConfigDict
 
 from jaxcap.checkpoint import Run
-from jaxcap.evaluate import write
+from jaxcap.evaluate import Evaluation, write
 from jaxcap.experiment import Experiment
 from jaxcap.samples import draw_samples
 from jaxcap.train import print_scores
@@ -19,17 +21,28 @@ def train(config: ConfigDict, workdir: str) -> None:
 def evaluate(config: ConfigDict, workdir: str) -> None:
     """Evaluate the best checkpoint of the run on the evaluation split."""
     run = Run(workdir)
-    experiment = Experiment.open(config, run)
+    found, step = evaluate_run(Experiment.open(config, run), run, run.path)
+    if jax.process_index() == 0:
+        print_scores(found, step)
+
+
+def evaluate_run(experiment: Experiment, run: Run, out: Path) -> tuple[Evaluation, int]:
+    """Evaluate the best checkpoint on the evaluation split, and write what was found to a folder.
+
+    Returns:
+      What was found, and the step of the checkpoint.
+    """
     step = run.best_step()
     with jax.set_mesh(experiment.mesh):
         variables = experiment.restore_variables(run, step)
-        if config.data.cache:
+        if experiment.config.data.cache:
             experiment.keep_memories(variables)
         found = experiment.evaluate(variables, step)
     if jax.process_index() == 0:
-        print_scores(found, step)
-        write(found, run.path)
-        draw_samples(found, experiment.eval_example(), run.path / "samples.png")
+        out.mkdir(parents=True, exist_ok=True)
+        write(found, out)
+        draw_samples(found, experiment.eval_example(), out / "samples.png")
+    return found, step
 
 
 def encode(config: ConfigDict, workdir: str) -> None:

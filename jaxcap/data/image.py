@@ -46,13 +46,21 @@ def decode_rgb(data: bytes) -> Image.Image:
         MAX_PIXELS pixels, or with values of no known range (floating point).
     """
     try:
-        image = _load(data)
-        turn = _UPRIGHT.get(_orientation(image))
-        return _to_rgb(image if turn is None else image.transpose(turn))
+        return upright_rgb(_load(data))
     except ImageError:
         raise
     except Exception as error:  # a decoder may stumble over bad bytes in any way it likes
         raise ImageError(_reason(data, error)) from error
+
+
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """A decoded picture upright and in RGB, 8 bits a channel, as `decode_rgb` says.
+
+    Raises:
+      ImageError: it holds values of no known range.
+    """
+    turn = _UPRIGHT.get(_orientation(image))
+    return _to_rgb(image if turn is None else image.transpose(turn))
 
 
 def resize(image: Image.Image, height: int, width: int, method: Method = "bicubic") -> Image.Image:

@@ -1,0 +1,228 @@
+"""The library's face: a run directory becomes a function from photographs to captions."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
+from os import PathLike
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import SingleDeviceSharding
+from jaxtyping import Array, Float, Int, UInt8
+from ml_collections import ConfigDict
+
+from jaxcap.checkpoint import Run
+from jaxcap.data.photo import Photo, photo_pixels
+from jaxcap.data.text import Tokenizer
+from jaxcap.decode import Captions, Search
+from jaxcap.decode.captions import captioner
+from jaxcap.errors import UserError
+from jaxcap.models import build
+from jaxcap.models.captioning import CaptionModel, caption_logp
+from jaxcap.state import init_variables, nested
+
+BATCHES = (1, 4, 16)  # images in one compiled program; fewer are filled up with blanks
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What the captioner said of an image.
+
+    Attributes:
+      text: the caption; it begins with the prompt if that was made of words.
+      score: what the search ranked by, log-probability / length ** length_penalty.
+      tokens: those that the model chose after the prompt, the closing EOS among them (absent
+        where the caption was cut at the greatest length).
+      logprobs: the model's log-probability of each of the tokens.
+    """
+
+    text: str
+    score: float
+    tokens: tuple[str, ...]
+    logprobs: tuple[float, ...]
+
+
+class Captioner:
+    """A trained captioner on one device. Make it with `Captioner.load`.
+
+    Attributes:
+      config: of the run.
+      tokenizer: of the run.
+      step: of the checkpoint.
+    """
+
+    def __init__(
+        self,
+        config: ConfigDict,
+        tokenizer: Tokenizer,
+        model: CaptionModel,
+        variables: Any,
+        step: int,
+        settings: dict[str, Any],
+    ):
+        self.config, self.tokenizer, self.step = config, tokenizer, step
+        self._model, self._variables, self._settings = model, variables, settings
+        self._program = cache(self._compiled)  # one a search; jit keeps one a shape within it
+        self._scoring = jax.jit(self._logp)
+
+    @classmethod
+    def load(
+        cls, run_dir: str | PathLike[str], step: int | None = None, **search: Any
+    ) -> "Captioner":
+        """The captioner in a run directory; no other file is read.
+
+        Args:
+          run_dir: what training wrote.
+          step: of the checkpoint; the best by default.
+          search: settings of `jaxcap.decode.Search` in place of the run's own.
+
+        Raises:
+          UserError: no such run, checkpoint or setting.
+        """
+        run = Run(run_dir)
+        config, tokenizer = run.config(), run.tokenizer()
+        settings = {**config.search.to_dict(), **search}
+        Search.of(**settings)
+        step = run.checkpoint(step)
+        model = build(config.model, tokenizer.vocab_size, config.data.max_len + 1)
+        here = SingleDeviceSharding(jax.devices()[0])
+        shapes = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here),
+            jax.eval_shape(lambda: init_variables(model, config, jax.random.key(0))),
+        )
+        params, stats = run.restore_model(step, *shapes)
+        variables = {"params": nested(params), "batch_stats": nested(stats)}
+        return cls(config, tokenizer, model, variables, step, settings)
+
+    def pixels(self, image: Photo) -> UInt8[np.ndarray, "h w 3"]:
+        """What the model is shown of an image; it may be given in the image's place.
+
+        Raises:
+          ImageError: it cannot be read; the message is a sentence that names its path.
+        """
+        return photo_pixels(image, self.config.data.image_size)
+
+    def __call__(
+        self,
+        images: Sequence[Photo],
+        *,
+        beams: int | None = None,
+        num: int = 1,
+        max_length: int | None = None,
+        prompt: str = "",
+    ) -> list[list[Caption]]:
+        """The captions of each image, best first. Batches are of few sizes, each compiled once.
+
+        Args:
+          images: paths, bytes of files, Pillow pictures or uint8 arrays [h, w, 3].
+          beams: 1 is greedy search; by default the run's, or `num` if that is more.
+          num: captions of an image, at most `beams`.
+          max_length: tokens after the prompt, EOS included; by default the run's.
+          prompt: what every caption begins with; not scored.
+
+        Raises:
+          ImageError: an image cannot be read.
+          UserError: a setting out of range, or a prompt that the captioner does not know.
+        """
+        given = self._prompt(prompt)
+        search = self._search(beams, num, max_length, len(given))
+        found: list[list[Caption]] = []
+        for start in range(0, len(images), BATCHES[-1]):
+            shown = np.stack([self.pixels(image) for image in images[start : start + BATCHES[-1]]])
+            captions = self._caption(shown, given, search, start)
+            rows = zip(captions.tokens, captions.logps, captions.scores, strict=True)
+            found += [self._captions(*row, len(given), num) for row in islice(rows, len(shown))]
+        return found
+
+    def logp(self, image: Photo, texts: Sequence[str]) -> Float[np.ndarray, " K"]:
+        """The log p(text | image) of K texts, each closed by EOS, in one pass.
+
+        Raises:
+          ImageError: the image cannot be read.
+          UserError: a text is longer than the captions that the model knows.
+        """
+        rows = [[*self.tokenizer.encode(text), self.tokenizer.eos] for text in texts]
+        longest = self.config.data.max_len
+        for text, row in zip(texts, rows, strict=True):
+            if len(row) > longest:
+                raise UserError(
+                    f"{text!r} has {len(row)} tokens with EOS; the model knows captions of at "
+                    f"most {longest} (data.max_len)."
+                )
+        tokens = np.full((len(rows), longest), self.tokenizer.pad, np.int32)
+        mask = np.arange(longest) < np.asarray([len(row) for row in rows]).reshape(-1, 1)
+        tokens[mask] = [token for row in rows for token in row]
+        return np.asarray(self._scoring(self._variables, self.pixels(image), tokens, mask))
+
+    def _prompt(self, prompt: str) -> list[int]:
+        ids = self.tokenizer.encode(prompt) if prompt.strip() else []
+        if self.tokenizer.unk in ids:
+            special = self.tokenizer.backend.get_added_tokens_decoder()
+            roles = self.tokenizer.roles.values()
+            known = [token.content for id, token in special.items() if id not in roles]
+            raise UserError(
+                f"The prompt {prompt!r} has words that this captioner has never seen. Use words "
+                "of its training captions" + (f", or one of {', '.join(known)}." if known else ".")
+            )
+        return ids
+
+    def _search(self, beams: int | None, num: int, max_length: int | None, prompt: int) -> Search:
+        longest = self.config.data.max_len - prompt
+        if longest < 1 or (max_length or 1) > longest:
+            raise UserError(
+                f"A caption of {max_length or 1} tokens after a prompt of {prompt} is asked for, "
+                f"but the model knows {self.config.data.max_len} in all (data.max_len)."
+            )
+        settings = dict(self._settings)
+        if max_length is None:
+            max_length = min(settings.get("max_len", longest), longest)
+        if beams is None:
+            beams = max(settings.get("beams", 1), num)
+        if not 1 <= num <= beams:
+            raise UserError(f"{num} captions an image are asked for; {beams} beams find 1 to that.")
+        return Search.of(**{**settings, "beams": beams, "max_len": max_length})
+
+    def _caption(
+        self, shown: UInt8[np.ndarray, "B h w 3"], prompt: list[int], search: Search, start: int
+    ) -> Captions:
+        """The captions of at most a batch of images, as numpy arrays with rows to spare."""
+        rows = next(size for size in BATCHES if size >= len(shown))
+        blank = np.zeros((rows - len(shown), *shown.shape[1:]), np.uint8)
+        batch = {
+            "image": np.concatenate([shown, blank]),
+            "prompt": np.tile(np.asarray(prompt, np.int32), (rows, 1)),
+            "prompt_len": np.full(rows, len(prompt), np.int32),
+            "index": np.arange(start, start + rows, dtype=np.int32),
+        }
+        return jax.device_get(self._program(search)(self._variables, batch))
+
+    def _compiled(self, search: Search) -> Callable[..., Captions]:
+        return jax.jit(captioner(self._model, self.tokenizer, search, self.config.seed))
+
+    def _captions(
+        self,
+        tokens: Int[np.ndarray, "K L"],
+        logps: Float[np.ndarray, "K L"],
+        scores: Float[np.ndarray, " K"],
+        prompt: int,
+        num: int,
+    ) -> list[Caption]:
+        """The best `num` of one image's captions, or as many as the search found."""
+        kept = []
+        for row in range(min(num, int(np.isfinite(scores).sum()))):
+            chosen = tokens[row, prompt:].tolist()
+            eos = self.tokenizer.eos
+            length = chosen.index(eos) + 1 if eos in chosen else len(chosen)
+            text = self.tokenizer.decode(tokens[row].tolist())
+            words = tuple(self.tokenizer.word(id) for id in chosen[:length])
+            logprobs = tuple(logps[row, prompt : prompt + length].tolist())
+            kept.append(Caption(text, float(scores[row]), words, logprobs))
+        return kept
+
+    def _logp(self, variables: Any, image: Array, tokens: Array, mask: Array) -> Array:
+        inputs = jnp.roll(tokens, 1, axis=-1).at[:, 0].set(self.tokenizer.bos)
+        logits = jnp.asarray(self._model.apply(variables, image[None], inputs[None]))
+        return jnp.where(mask, caption_logp(logits, tokens[None])[0], 0.0).sum(axis=-1)

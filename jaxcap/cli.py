@@ -1,0 +1,228 @@
+"""The `jaxcap` command: caption, eval, score, prepare. Training is `python -m jaxcap.main`."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from absl import logging
+from typer.core import TyperGroup
+
+from jaxcap.errors import UserError
+
+if TYPE_CHECKING:
+    from jaxcap.captioner import Caption
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+
+
+class Commands(TyperGroup):
+    """The commands; a user's mistake is one message and exit code 2."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        logging.set_verbosity(logging.ERROR)
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            typer.echo(f"jaxcap: {error}", err=True)
+            raise typer.Exit(2) from error
+
+
+app = typer.Typer(
+    cls=Commands,
+    help="Image captioning in JAX and Flax. To train: python -m jaxcap.main --help",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="What training wrote.")]
+Beams = Annotated[int | None, typer.Option(min=1, help="1 is greedy search. Default: the run's.")]
+MaxLength = Annotated[
+    int | None, typer.Option(min=1, help="Tokens after the prompt, EOS included.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs instead of people.")]
+
+
+@app.command()
+def caption(
+    run: RunDirectory,
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files or folders.")],
+    beams: Beams = None,
+    num: Annotated[int, typer.Option(min=1, help="Captions of an image.")] = 1,
+    max_length: MaxLength = None,
+    prompt: Annotated[str, typer.Option(help="What every caption begins with.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Caption photographs.
+
+    An unreadable one is reported, and the others go on; the exit code is then 1.
+    """
+    files = [file for path in paths for file in _images(path)]
+
+    from jaxcap.captioner import BATCHES, Captioner  # jax takes seconds to import
+    from jaxcap.data.image import ImageError
+
+    captioner = Captioner.load(run)
+    failed = False
+    for start in range(0, len(files), BATCHES[-1]):
+        shown, errors = {}, {}
+        for file in files[start : start + BATCHES[-1]]:
+            try:
+                shown[file] = captioner.pixels(file)
+            except ImageError as error:
+                errors[file], failed = str(error), True
+        captions = captioner(
+            list(shown.values()), beams=beams, num=num, max_length=max_length, prompt=prompt
+        )
+        found = dict(zip(shown, captions, strict=True))
+        for file in files[start : start + BATCHES[-1]]:
+            if file in errors:
+                _print_error(file, errors[file], as_json)
+            else:
+                _print_captions(file, found[file], as_json)
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command("eval")
+def evaluate(
+    run: RunDirectory,
+    data: Annotated[str | None, typer.Option(help="Any data source. Default: the run's.")] = None,
+    split: Annotated[str | None, typer.Option(help="Default: the run's, of evaluation.")] = None,
+    beams: Beams = None,
+    max_length: MaxLength = None,
+    length_penalty: Annotated[float | None, typer.Option(help="Default: the run's.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Over all devices.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Default: the run directory.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Caption and score a split of any data source with the best checkpoint of a run.
+
+    Writes predictions.json and scores.json.
+    """
+    from jaxcap.checkpoint import Run
+    from jaxcap.evaluate import report
+    from jaxcap.experiment import Experiment
+    from jaxcap.modes import evaluate_run
+    from jaxcap.train import print_scores
+
+    bundle = Run(run)
+    search = {"beams": beams, "max_len": max_length, "length_penalty": length_penalty}
+    given = {"data.source": data, "data.eval": split, "eval.batch_size": batch_size} | {
+        f"search.{name}": value for name, value in search.items()
+    }
+    experiment = Experiment.of_run(bundle, {k: v for k, v in given.items() if v is not None})
+    found, step = evaluate_run(experiment, bundle, out or bundle.path)
+    if as_json:
+        typer.echo(json.dumps(report(found)))
+    else:
+        print_scores(found, step)
+
+
+@app.command()
+def score(
+    predictions: Annotated[Path, typer.Argument(help="In COCO's results format.")],
+    references: Annotated[
+        Path, typer.Argument(help="COCO annotations, or {image id: [captions]}.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Score a file of predictions."""
+    from jaxcap.metrics import report
+    from jaxcap.metrics.files import read_predictions, read_references
+    from jaxcap.protocol import signature
+
+    said, expected = read_predictions(predictions), read_references(references)
+    scores = report.score(said, expected).corpus
+    line = signature(
+        references_file=references.name,
+        images=len(said),
+        references=sum(map(len, expected.values())),
+        words="ptb",
+    )
+    if as_json:
+        typer.echo(json.dumps({"scores": scores, "signature": line}))
+    else:
+        _print_numbers(scores)
+        typer.echo(line)
+
+
+@app.command()
+def prepare(
+    source: Annotated[str, typer.Argument(help="Any data source, such as csv:my/table.csv.")],
+    out: Annotated[Path, typer.Argument(help="A new folder, or that of an interrupted run.")],
+    split: Annotated[
+        list[str] | None, typer.Option(help="Repeat it for several. Default: all.")
+    ] = None,
+    short_side: Annotated[int, typer.Option(min=1, help="Pixels.")] = 256,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Processes. Default: one a core.")
+    ] = None,
+    max_bad_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Blemishes allowed for each image of a split.")
+    ] = 0.01,
+) -> None:
+    """Turn a data source into a TFDS data set of small JPEGs, in ArrayRecord files."""
+    from jaxcap.data.prepare import REPORT
+    from jaxcap.data.prepare import prepare as write
+
+    made = write(
+        source,
+        out,
+        splits=split or None,
+        short_side=short_side,
+        workers=workers,
+        max_bad_share=max_bad_share,
+        progress=sys.stderr.isatty(),
+    )
+    for name, found in made.splits.items():
+        left_out = len(found.blemishes)
+        typer.echo(f"{name}: {found.kept:,} of {found.records:,} images, {left_out:,} blemishes")
+    typer.echo(f"Written to {made.folder} (read it as tfds:{made.folder}); see its {REPORT}.")
+
+
+def main() -> None:
+    """The entry point."""
+    app()
+
+
+def _images(path: Path) -> list[Path]:
+    """The file itself, or the images of a folder, at any depth and in the order of their names."""
+    if not path.is_dir():
+        return [path]
+    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+    if not found:
+        raise UserError(f"The folder {path} holds no images ({', '.join(SUFFIXES)}).")
+    return found
+
+
+def _print_captions(file: Path, captions: "list[Caption]", as_json: bool) -> None:
+    if as_json:
+        told = [
+            {"text": c.text, "score": c.score, "tokens": c.tokens, "logprobs": c.logprobs}
+            for c in captions
+        ]
+        typer.echo(json.dumps({"image": str(file), "captions": told}))
+        return
+    typer.echo(str(file))
+    for each in captions:
+        typer.echo(f"  {each.score:7.3f}  {each.text}")
+
+
+def _print_error(file: Path, sentence: str, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"image": str(file), "error": sentence}))
+    else:
+        typer.echo(f"jaxcap: {sentence}", err=True)
+
+
+def _print_numbers(numbers: Mapping[str, float]) -> None:
+    for name, number in numbers.items():
+        typer.echo(f"{name:<10} {number:.4f}")
+
+
+if __name__ == "__main__":
+    main()
