@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import optax
 from ml_collections import ConfigDict
 
@@ -33,7 +34,7 @@ def optimizer(config: ConfigDict, steps: int, trained: Params) -> optax.Gradient
         for name, leaf in trained.items()
     }
     factors = {name: rate(name, config.parts or ()) for name in trained}
-    return optax.chain(
+    chain = optax.chain(
         optax.clip_by_global_norm(config.clip) if config.clip else optax.identity(),
         optax.scale_by_adam(b1=config.b1, b2=config.b2, eps=config.eps),
         optax.add_decayed_weights(config.weight_decay, mask=decays),
@@ -42,6 +43,12 @@ def optimizer(config: ConfigDict, steps: int, trained: Params) -> optax.Gradient
             lambda updates, _: {name: u * factors[name] for name, u in updates.items()}
         ),
     )
+
+    def update(*args: Any, **kwargs: Any) -> tuple[Params, Any]:
+        with jax.numpy_dtype_promotion("standard"):  # optax raises floats to integer powers
+            return chain.update(*args, **kwargs)
+
+    return optax.GradientTransformation(chain.init, update)
 
 
 def rate(name: str, parts: Parts) -> float:

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
-from jaxtyping import Array, Int
 from ml_collections import ConfigDict
 
 from jaxcap.models.captioning import CaptionModel
@@ -18,7 +17,7 @@ class TrainState(flax.struct.PyTreeNode):
     """Parameters are kept flat, by path, so that parts of them are sets of names.
 
     Attributes:
-      step: optimizer steps done; also the number of the next batch.
+      step: int32 [], optimizer steps done; also the number of the next batch.
       trained: the parameters that the optimizer moves.
       average: their exponential moving average, which is what captions.
       frozen: the parameters that stay.
@@ -26,7 +25,7 @@ class TrainState(flax.struct.PyTreeNode):
       opt_state: of the optimizer over `trained`.
     """
 
-    step: Int[Array, ""]
+    step: Any
     trained: Params
     average: Params
     frozen: Params

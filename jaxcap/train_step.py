@@ -72,7 +72,7 @@ def make_step(
             "accuracy": sums.correct / tokens,
             "tokens": sums.tokens,
             "unreadable": (~batch["mask"].any(axis=(1, 2))).sum().astype(jnp.float32),
-            "grad_norm": optax.global_norm(grads),
+            "grad_norm": optax.tree.norm(grads),
         }
         return new, metrics
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import grain
 import numpy as np
@@ -15,6 +15,7 @@ from jaxcap.data.text import Tokenizer
 Batch = dict[str, Any]  # of numpy arrays
 
 
+@runtime_checkable
 class View(Protocol):
     """How the model is shown an image (see `jaxcap.data.views`)."""
 

@@ -11,7 +11,7 @@ A decoder keeps three promises, and the search knows nothing else of it:
 - `step(context, state, token [B, K], position []) -> (logits [B, K, V], state)`.
 """
 
-import dataclasses
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -76,10 +76,7 @@ def _part(
 
 def _make(what: str, part: Part, settings: Mapping[str, Any], more: Mapping[str, Any]) -> nn.Module:
     """The part with its settings, and those of `more` that it knows."""
-    if dataclasses.is_dataclass(part):
-        known = [f.name for f in dataclasses.fields(part) if f.name not in ("parent", "name")]
-    else:
-        known = list(part.__code__.co_varnames[: part.__code__.co_argcount])
+    known = [name for name in inspect.signature(part).parameters if name not in ("parent", "name")]
     for setting in settings:
         if setting not in known:
             raise UserError(

@@ -6,6 +6,7 @@ import flax.linen as nn
 from jaxtyping import Array, Bool, Float
 
 from jaxcap.models.attention import Attention, attend
+from jaxcap.models.norm import LayerNorm
 
 
 class Mlp(nn.Module):
@@ -37,8 +38,8 @@ class MemoryBlock(nn.Module):
     ) -> Float[Array, "B S D"]:
         drop = nn.Dropout(self.dropout, deterministic=not train)
         attention = Attention(self.heads, self.dtype, name="attention")
-        y = nn.LayerNorm(dtype=self.dtype, name="attention_norm")(x)
+        y = LayerNorm(self.dtype, name="attention_norm")(x)
         seen = attend(attention.queries(y)[:, None], None, None, attention.keys_values(y), mask)
         x = x + drop(attention.merge(seen[:, 0]))
-        y = nn.LayerNorm(dtype=self.dtype, name="mlp_norm")(x)
+        y = LayerNorm(self.dtype, name="mlp_norm")(x)
         return x + drop(Mlp(self.mlp_width, self.dropout, self.dtype, name="mlp")(y, train))

@@ -5,6 +5,7 @@ import jax
 
 from jaxcap.models.blocks import MemoryBlock
 from jaxcap.models.memory import Memory
+from jaxcap.models.norm import LayerNorm
 
 
 class Bridge(nn.Module):
@@ -47,5 +48,5 @@ class Bridge(nn.Module):
         for i in range(self.depth):
             layer = block(self.heads, self.mlp_width, self.dropout, self.dtype, name=f"layer_{i}")
             x = layer(x, mask, train)
-        x = nn.LayerNorm(dtype=self.dtype, name="norm")(x)
+        x = LayerNorm(self.dtype, name="norm")(x)
         return Memory(x, mask)

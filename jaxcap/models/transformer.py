@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxcap.models.attention import Attention, attend
 from jaxcap.models.blocks import Mlp
 from jaxcap.models.memory import Memory
+from jaxcap.models.norm import LayerNorm
 
 TILE = 128  # the vocabulary is padded to a multiple of this, so that it shards and tiles
 
@@ -29,12 +30,12 @@ class DecoderBlock(nn.Module):
     dtype: str
 
     def setup(self) -> None:
-        self.self_norm = nn.LayerNorm(dtype=self.dtype)
+        self.self_norm = LayerNorm(self.dtype)
         self.self_attention = Attention(self.heads, self.dtype)
         if self.fusion == "cross":
-            self.cross_norm = nn.LayerNorm(dtype=self.dtype)
+            self.cross_norm = LayerNorm(self.dtype)
             self.cross_attention = Attention(self.heads, self.dtype)
-        self.mlp_norm = nn.LayerNorm(dtype=self.dtype)
+        self.mlp_norm = LayerNorm(self.dtype)
         self.mlp = Mlp(self.mlp_width, self.dropout, self.dtype)
         self.drop = nn.Dropout(self.dropout)
 
@@ -119,7 +120,7 @@ class TransformerDecoder(nn.Module):
             block(self.heads, self.mlp_width, self.dropout, self.fusion, self.dtype)
             for _ in range(self.depth)
         ]
-        self.norm = nn.LayerNorm(dtype=self.dtype)
+        self.norm = LayerNorm(self.dtype)
         self.drop = nn.Dropout(self.dropout)
         self.drop_word = nn.Dropout(self.word_dropout, broadcast_dims=(-1,))
 

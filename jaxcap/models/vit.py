@@ -7,6 +7,7 @@ from jaxtyping import Array, Float, UInt8
 from jaxcap.errors import UserError, did_you_mean
 from jaxcap.models.blocks import MemoryBlock
 from jaxcap.models.memory import Memory, from_grid
+from jaxcap.models.norm import LayerNorm
 
 SIZES = {  # width, depth, heads; the MLP is four times as wide
     "mini": (128, 4, 4),  # for small pictures such as the shapes; not in the paper
@@ -61,7 +62,7 @@ class ViT(nn.Module):
         for i in range(depth):
             layer = block(heads, 4 * width, self.dropout, self.dtype, name=f"layer_{i}")
             x = layer(x, memory.mask, train)
-        return memory.replace(tokens=nn.LayerNorm(dtype=self.dtype, name="norm")(x))
+        return memory.replace(tokens=LayerNorm(self.dtype, name="norm")(x))
 
 
 def normalize(image: UInt8[Array, "B h w 3"], dtype: str) -> Float[Array, "B h w 3"]:
