@@ -1,0 +1,74 @@
+"""The pictures of the shapes: every thing in its place, colour and size, and nothing else."""
+
+import io
+import math
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from scipy import ndimage
+
+from jaxcap.data.shapes.paint import RGB, paint
+from jaxcap.data.shapes.scene import COLOURS, SHAPES, Thing
+from jaxcap.data.sources.shapes import Shapes
+
+
+def area(thing):
+    """Of the shapes as they are meant to look: square 1.68 r wide, arms 2.2 r by 0.8 r, ..."""
+    r2 = thing.radius**2
+    return {
+        "circle": math.pi * r2,
+        "square": 1.68**2 * r2,
+        "triangle": 3 * math.sqrt(3) / 4 * 1.2**2 * r2,
+        "cross": (2 * 2.2 * 0.8 - 0.8**2) * r2,
+    }[thing.shape]
+
+
+@given(seed=st.integers(0, 2**63), index=st.integers(0, 99_999), size=st.sampled_from([64, 96]))
+@settings(max_examples=100, deadline=None)
+def test_pixels_show_the_things_of_the_scene_and_nothing_else(seed, index, size):
+    source = Shapes.open(f"seed={seed},size={size}", "train")
+    scene = source.scene(index)
+    pixels = np.asarray(Image.open(io.BytesIO(source[index].image))).astype(float)
+    assert pixels.shape == (size, size, 3)
+    islands, count = ndimage.label(pixels.max(axis=-1) > 110, structure=np.ones((3, 3)))
+    assert count == len(scene)
+    scale = size / 64
+    for thing in scene:
+        label = islands[int(thing.y * scale), int(thing.x * scale)]
+        down, right = np.nonzero(islands == label)
+        inside = ndimage.binary_erosion(islands == label, iterations=2)
+        colour = pixels[inside].mean(axis=0)
+        assert min(RGB, key=lambda name: np.linalg.norm(colour - RGB[name])) == thing.colour
+        middle = (right.mean() + 0.5) / scale, (down.mean() + 0.5) / scale
+        assert math.dist(middle, (thing.x, thing.y)) < 0.9
+        assert (thing.size == "large") == (down.size / scale**2 > 165)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_thing_covers_its_area_whatever_its_place(shape):
+    """What changes where a red thing turns blue is its area, the soft edges included."""
+    for radius, x, y in [(5, 32.0, 32.0), (5, 31.6, 32.3), (10, 30.2, 33.9)]:
+        red, blue = (
+            paint((Thing(colour, shape, "any", radius, x, y),), 64, Random(0)).astype(float)
+            for colour in ("red", "blue")
+        )
+        covered = (red - blue)[..., 0].sum() / (RGB["red"][0] - RGB["blue"][0])
+        assert covered == pytest.approx(area(Thing("", shape, "", radius, x, y)), rel=0.03)
+
+
+def test_the_rim_is_alike_around_every_colour():
+    """Outside the thing itself no pixel depends on its colour, and there are bright ones."""
+    pictures = np.stack(
+        [
+            paint((Thing(colour, "square", "large", 10, 32, 32),), 64, Random(0))
+            for colour in COLOURS
+        ]
+    )
+    outside = np.ones((64, 64), bool)
+    outside[23:41, 23:41] = False
+    assert (pictures[:, outside] == pictures[:1, outside]).all()
+    assert (pictures[0, 22, 24:40] > 110).all()
