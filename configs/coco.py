@@ -4,7 +4,7 @@ Command   python -m jaxcap.main --config=configs/coco.py --workdir=runs/coco
           on a TFDS data set of Karpathy's split, which one command makes of the downloads:
           jaxcap prepare karpathy:dataset_coco.json,IMAGES datasets/coco
 Hardware  one H200 or a TPU v5e-16; batch and mesh are config lines
-Try it    jaxcap prepare shapes:size=96,train=16,val=4 datasets/tiny, then the same command with
+Try it    jaxcap prepare shapes:size=96,train=16,val=4,test=4 datasets/tiny, then the same command with
           --config=configs/coco.py:runlocal --config.data.source=tfds:datasets/tiny
 """
 
@@ -26,7 +26,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.tokenizer.kind = "bpe"
     config.tokenizer.vocab_size = 8192
     config.batch_size = 8 if local else 512
-    config.steps = 4 if local else 13_300  # 60 epochs
+    config.steps = 2 if local else 13_300  # 60 epochs
     config.model.dtype = "float32" if local else "bfloat16"
     config.model.encoder = {
         "name": "vit",
@@ -37,16 +37,16 @@ def get_config(arg: str = "") -> ConfigDict:
     config.model.decoder = {
         "name": "transformer",
         "width": 64 if local else 512,
-        "depth": 6,
+        "depth": 2 if local else 6,
         "heads": 8,
         "mlp_width": 128 if local else 2048,
         "dropout": 0.1,
     }
     config.optim.lr = 5e-4
-    config.optim.warmup = 2 if local else 1500
+    config.optim.warmup = 1 if local else 1500
     config.optim.weight_decay = 0.05
     config.optim.ema = 0.9998
-    config.eval.every = 4 if local else 1330
+    config.eval.every = 2 if local else 1330
     config.eval.batch_size = 8 if local else 250
     config.checkpoint_every = 2 if local else 665
     config.search = {"beams": 3, "max_len": 24}

@@ -14,22 +14,26 @@ def get_config(arg: str = "") -> ConfigDict:
     config = base()
     config.data.source = "shapes"
     config.data.image_size = 64
-    config.data.captions = 6
-    config.data.max_len = 28
-    config.steps = 20000 if arg == "long" else 2000
+    config.data.captions = 4
+    config.data.max_len = 24
+    config.steps = 14_000 if arg == "long" else 2200
     config.batch_size = 32
     config.model.encoder = {"name": "vit", "size": "mini", "patch": 8}
     config.model.decoder = {
         "name": "transformer",
-        "width": 128,
+        "width": 64,
         "depth": 2,
         "heads": 4,
-        "mlp_width": 512,
+        "mlp_width": 256,
     }
     config.tokenizer.min_count = 1
     config.optim.lr = 2e-3
+    config.optim.warmup = 100
+    config.optim.weight_decay = 0.05
     config.optim.smoothing = 0.0
+    config.optim.ema = 0.998
     config.eval.every = config.steps
     config.eval.batch_size = 100
-    config.search = {"beams": 1}
+    config.log_every = 100
+    config.checkpoint_every = 5000
     return config

@@ -12,7 +12,9 @@ jax.config.update("jax_disable_most_optimizations", True)  # compiling is most o
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
-install_import_hook("jaxcap", "beartype.beartype")
+# Shapes and dtypes are checked wherever arrays pass; pure Python is left at its own speed.
+ARRAYS = ("models", "decode", "objective", "optim", "train_step", "data.views", "data.pipeline")
+install_import_hook([f"jaxcap.{room}" for room in ARRAYS], "beartype.beartype")
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
@@ -23,3 +25,13 @@ def reference_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"needs the reference data, and there is none at {SHARED}")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run directory of a captioner of three steps; not to be written to."""
+    from tiny_run import train_tiny  # after the import hook
+
+    folder = tmp_path_factory.mktemp("tiny") / "run"
+    train_tiny(folder)
+    return folder

@@ -47,7 +47,7 @@ def test_its_model_can_be_built(name, arg):
 
 
 def test_coco_runs_on_a_prepared_data_set(tmp_path):
-    prepare("shapes:size=96,train=16,val=4", str(tmp_path / "tiny"), workers=0, progress=False)
+    prepare("shapes:size=96,train=16,val=4,test=4", str(tmp_path / "tiny"), workers=0, progress=False)
     config = load("coco", "runlocal")
     config.data.source = f"tfds:{tmp_path / 'tiny'}"
     config.data.image_size = 64
@@ -71,8 +71,8 @@ def test_flickr8k_runs_on_a_folder_of_its_layout(tmp_path):
     config = load("flickr8k", str(folder))
     config.data.cache = str(tmp_path / "memories")
     config.data.image_size = 64
-    config.batch_size, config.eval.batch_size = 4, 2
-    config.steps = 2
+    config.batch_size, config.eval.batch_size = 8, 8
+    config.steps = 1
     config.tokenizer.min_count = 1
     train(config, tmp_path / "run")
     predictions = json.loads((tmp_path / "run" / "predictions.json").read_text())
