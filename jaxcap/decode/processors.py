@@ -75,7 +75,7 @@ def force_prompt(
     return jnp.where((t < prompt_len)[:, None, None], given[:, None], logp)
 
 
-def _mark(logp: Logp, tokens: Int[Array, "B K N"], where: Bool[Array, "?B ?K N"]) -> Array:
+def _mark(logp: Logp, tokens: Int[Array, "B K N"], where: Bool[Array, "#B #K N"]) -> Array:
     """True at each of the vocabulary's words that stands in `tokens` where `where` says so."""
     V = logp.shape[-1]
     ids = jnp.where(where, tokens, V)

@@ -39,7 +39,8 @@ def select(
 
 def top(scores: Float[Array, "B N"], k: int) -> tuple[Float[Array, "B {k}"], Int[Array, "B {k}"]]:
     """The k best of each row and their places, the first of equals first."""
-    return jax.lax.top_k(scores, k)
+    best, place = jax.lax.top_k(scores, k)
+    return best, place
 
 
 def _own_way(logp: Array, total: Array, token: Array) -> Candidates:
