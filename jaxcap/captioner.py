@@ -1,6 +1,6 @@
 """The library's face: a run directory becomes a function from photographs to captions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -132,9 +132,8 @@ class Captioner:
         found: list[list[Caption]] = []
         for start in range(0, len(images), BATCHES[-1]):
             shown = np.stack([self.pixels(image) for image in images[start : start + BATCHES[-1]]])
-            captions = self._caption(shown, given, search, start)
-            rows = zip(captions.tokens, captions.logps, captions.scores, strict=True)
-            found += [self._captions(*row, len(given), num) for row in islice(rows, len(shown))]
+            rows = self._find(shown, given, search, start)
+            found += [self._captions(*row, len(given), num) for row in rows]
         return found
 
     def logp(self, image: Photo, texts: Sequence[str]) -> Float[np.ndarray, " K"]:
@@ -185,10 +184,10 @@ class Captioner:
             raise UserError(f"{num} captions an image are asked for; {beams} beams find 1 to that.")
         return Search.of(**{**settings, "beams": beams, "max_len": max_length})
 
-    def _caption(
+    def _find(
         self, shown: UInt8[np.ndarray, "B h w 3"], prompt: list[int], search: Search, start: int
-    ) -> Captions:
-        """The captions of at most a batch of images, as numpy arrays with rows to spare."""
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """What the search found for each image of a batch: tokens and logps [K, L], scores [K]."""
         rows = next(size for size in BATCHES if size >= len(shown))
         blank = np.zeros((rows - len(shown), *shown.shape[1:]), np.uint8)
         batch = {
@@ -197,7 +196,9 @@ class Captioner:
             "prompt_len": np.full(rows, len(prompt), np.int32),
             "index": np.arange(start, start + rows, dtype=np.int32),
         }
-        return jax.device_get(self._program(search)(self._variables, batch))
+        captions = self._program(search)(self._variables, batch)
+        leaves = (captions.tokens, captions.logps, captions.scores)
+        return islice(zip(*map(np.asarray, leaves), strict=True), len(shown))
 
     def _compiled(self, search: Search) -> Callable[..., Captions]:
         return jax.jit(captioner(self._model, self.tokenizer, search, self.config.seed))

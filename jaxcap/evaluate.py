@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 from jaxcap.checkpoint import write_text
 from jaxcap.data.pipeline import EvalExample, eval_batches
 from jaxcap.data.record import Source
+from jaxcap.data.sources.folder import Folder
 from jaxcap.data.text import Tokenizer
 from jaxcap.decode import Search
 from jaxcap.metrics.report import collapse, exact_match, score
@@ -83,12 +84,17 @@ def evaluate(
             if valid:
                 said[int(index)] = example.tokenizer.decode(tokens.tolist())
             elif index < len(source):
-                unreadable.append(source[int(index)].image_id)
+                unreadable.append(_image_id(source, int(index)))
     return _scored(said, unreadable, source, example.tokenizer, search, step, seed)
 
 
 def _without_valid(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: leaf for name, leaf in batch.items() if name != "valid"}
+
+
+def _image_id(source: Source, index: int) -> str:
+    """The id of an image whose file may be missing."""
+    return source.items[index].image_id if isinstance(source, Folder) else source[index].image_id
 
 
 def _scored(

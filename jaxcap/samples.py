@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from jaxcap.data.image import decode_rgb
+from jaxcap.data.image import ImageError, decode_rgb
 from jaxcap.data.pipeline import EvalExample
 from jaxcap.evaluate import Evaluation
 
@@ -19,7 +19,10 @@ def draw_samples(found: Evaluation, example: EvalExample, file: Path) -> None:
     sheet = Image.new("RGB", (COLUMNS * (TILE + 8) + 8, ROWS * (TILE + TEXT + 8) + 8), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
     for place in range(count):
-        record = source[place * len(source) // count]
+        try:
+            record = source[place * len(source) // count]
+        except ImageError:
+            continue
         left = 8 + place % COLUMNS * (TILE + 8)
         top = 8 + place // COLUMNS * (TILE + TEXT + 8)
         caption = found.predictions.get(record.image_id)

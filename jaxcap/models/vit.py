@@ -70,7 +70,7 @@ def normalize(image: UInt8[Array, "B h w 3"], dtype: str) -> Float[Array, "B h w
     return (image.astype(jnp.float32) / 127.5 - 1.0).astype(dtype)
 
 
-def grid_positions(rows: int, columns: int, width: int) -> Float[Array, "rows*columns {width}"]:
+def grid_positions(rows: int, columns: int, width: int) -> Float[Array, "{rows*columns} {width}"]:
     """Sines and cosines of a cell's row and column, from which learned positions start.
 
     A small data set hardly learns places from random ones (Beyer et al., arXiv 2205.01580, use

@@ -1,0 +1,211 @@
+"""What the `jaxcap` command prints, writes and exits with."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+from tiny_run import SOURCE, photographs
+from typer.testing import CliRunner
+
+from jaxcap.captioner import Captioner
+from jaxcap.cli import app
+from jaxcap.data.sources import open_source
+from jaxcap.metrics import report
+
+
+def command(*words):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def lines(result):
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Two photographs, a corrupt one, and a file that is none."""
+    folder = tmp_path_factory.mktemp("photos")
+    for name, array in zip(("b.png", "deep/a.PNG"), photographs(2), strict=True):
+        (folder / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(array).save(folder / name)
+    (folder / "c.jpg").write_bytes(b"\xff\xd8 and no more")
+    (folder / "notes.txt").write_text("no image")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def captioner(tiny_run):
+    return Captioner.load(tiny_run)
+
+
+@pytest.fixture(scope="module")
+def evaluated(tiny_run, tmp_path_factory):
+    """(what `eval` said, the folder that it wrote to)."""
+    out = tmp_path_factory.mktemp("out") / "new"
+    asked = ("--data", "shapes:size=32,test=3,seed=5", "--split", "test", "--beams", 2)
+    limits = ("--max-length", 4, "--length-penalty", 0.5, "--batch-size", 8)
+    before = (tiny_run / "config.json").read_bytes()
+    result = command("eval", tiny_run, *asked, *limits, "--out", out, "--json")
+    assert result.exit_code == 0, result.output
+    assert (tiny_run / "config.json").read_bytes() == before
+    return json.loads(result.stdout), out
+
+
+def test_help_is_there_before_jax():
+    """As a program: the command is installed, and nothing heavy is imported to print its help."""
+    code = (
+        "import sys; from jaxcap.cli import app; app(['--help'], standalone_mode=False);"
+        "print({'jax', 'numpy', 'flax', 'orbax', 'PIL'} & set(sys.modules))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip().endswith("set()")
+    for name in ("caption", "eval", "score", "prepare"):
+        assert name in ran.stdout
+
+
+def test_caption_prints_each_image_with_its_captions_and_scores(tiny_run, captioner, photos):
+    result = command("caption", tiny_run, photos / "b.png", "--beams", 3, "--num", 2)
+    (found,) = captioner([photos / "b.png"], beams=3, num=2)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines() == [
+        str(photos / "b.png"),
+        *(f"  {caption.score:7.3f}  {caption.text}" for caption in found),
+    ]
+
+
+def test_caption_json_has_a_line_an_image(tiny_run, captioner, photos):
+    paths = (photos / "b.png", photos / "deep" / "a.PNG")
+    options = ("--num", 2, "--max-length", 3, "--prompt", "<layout>", "--json")
+    result = command("caption", tiny_run, *paths, *options)
+    assert result.exit_code == 0, result.output
+    found = lines(result)
+    assert [line["image"] for line in found] == [str(path) for path in paths]
+    expected = captioner(paths, num=2, max_length=3, prompt="<layout>")
+    for line, captions in zip(found, expected, strict=True):
+        assert [each["text"] for each in line["captions"]] == [each.text for each in captions]
+        for each in line["captions"]:
+            assert each.keys() == {"text", "score", "tokens", "logprobs"}
+            assert len(each["tokens"]) == len(each["logprobs"]) <= 3
+            assert each["score"] == pytest.approx(sum(each["logprobs"]) / len(each["logprobs"]))
+
+
+def test_an_unreadable_image_costs_only_itself(tiny_run, photos):
+    """A folder stands for its images, at any depth, in order; other files are no images."""
+    result = command("caption", tiny_run, photos, photos / "none.jpg", "--json")
+    assert result.exit_code == 1
+    found = lines(result)
+    names = ("b.png", "c.jpg", "deep/a.PNG", "none.jpg")
+    assert [line["image"] for line in found] == [str(photos / name) for name in names]
+    assert ["error" in line for line in found] == [False, True, False, True]
+    assert found[1]["error"].startswith(f"{photos / 'c.jpg'} is no image of a known format")
+    assert "cannot be read: No such file" in found[3]["error"]
+    told = command("caption", tiny_run, photos / "c.jpg", photos / "b.png")
+    assert told.exit_code == 1
+    assert told.stdout.startswith(str(photos / "b.png"))
+    assert told.stderr == f"jaxcap: {found[1]['error']}\n"
+
+
+def test_eval_writes_what_it_says(evaluated):
+    said, out = evaluated
+    assert json.loads((out / "scores.json").read_text()) == said
+    assert (out / "samples.png").is_file()
+    for part in ("data:shapes", "split:test", "images:9", "beams=2,max_len=4,length_penalty=0.5"):
+        assert part in said["signature"]
+    predictions = json.loads((out / "predictions.json").read_text())
+    source = open_source("shapes:size=32,test=3,seed=5", "test")
+    assert [each["image_id"] for each in predictions] == [source[i].image_id for i in range(9)]
+    assert all(len(each["caption"].split()) <= 4 for each in predictions)
+
+
+def test_eval_scores_are_those_of_the_report_and_of_jaxcap_score(evaluated, tmp_path):
+    said, out = evaluated
+    source = open_source("shapes:size=32,test=3,seed=5", "test")
+    records = [source[index] for index in range(len(source))]
+    references = {record.image_id: record.captions for record in records}
+    predictions = {
+        each["image_id"]: each["caption"]
+        for each in json.loads((out / "predictions.json").read_text())
+    }
+    expected = report.score(predictions, references).corpus
+    assert {name: said["scores"][name] for name in expected} == expected
+    (tmp_path / "refs.json").write_text(json.dumps(references))
+    annotations = [
+        {"image_id": image, "caption": caption}
+        for image, captions in references.items()
+        for caption in captions
+    ]
+    (tmp_path / "coco.json").write_text(json.dumps({"annotations": annotations}))
+    for file in ("refs.json", "coco.json"):
+        rescored = command("score", out / "predictions.json", tmp_path / file, "--json")
+        assert json.loads(rescored.stdout)["scores"] == expected
+        assert f"images:9|references:{len(annotations)}|words:ptb" in rescored.stdout
+    printed = command("score", out / "predictions.json", tmp_path / "refs.json").stdout
+    assert f"CIDEr      {expected['CIDEr']:.4f}" in printed
+
+
+def test_eval_without_options_repeats_the_evaluation_of_the_training(tiny_run, tmp_path):
+    result = command("eval", tiny_run, "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    for name in ("predictions.json", "scores.json"):
+        again, first = (json.loads((at / name).read_text()) for at in (tmp_path, tiny_run))
+        assert again == first
+
+
+def test_eval_on_other_data_without_prompts(tiny_run, photos, tmp_path):
+    """Whose corrupt and missing images are in no score."""
+    for name in ("b.png", "c.jpg"):
+        shutil.copy(photos / name, tmp_path)
+    rows = ["image,caption,split"]
+    rows += [f"{name},A red circle.,test" for name in ("b.png", "c.jpg", "none.jpg")]
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    data = ("--data", f"csv:{tmp_path / 't.csv'}", "--split", "test")
+    result = command("eval", tiny_run, *data, "--out", tmp_path, "--json")
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)
+    assert said["unreadable"] == ["c.jpg", "none.jpg"]
+    assert "images:1|references:1" in said["signature"]
+
+
+def test_prepare_makes_a_source_of_another(photos, tmp_path):
+    rows = ["image,caption,split"]
+    rows += [f"{name},A shape.,test" for name in ("b.png", "deep/a.PNG", "c.jpg")]
+    table = photos / "t.csv"
+    table.write_text("\n".join(rows))
+    words = ("prepare", f"csv:{table}", tmp_path / "out", "--short-side", 20, "--workers", 0)
+    refused = command(*words)
+    assert refused.exit_code == 2
+    assert "c.jpg is no image" in refused.stderr
+    result = command(*words, "--split", "test", "--max-bad-share", 0.5)
+    assert result.exit_code == 0, result.output
+    assert "test: 2 of 3 images, 1 blemishes" in result.stdout
+    prepared = open_source(f"tfds:{tmp_path / 'out'}", "test")
+    assert [prepared[i].image_id for i in range(2)] == ["b.png", "deep/a.PNG"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("caption", "{empty}", "{photos}/b.png"), "is not a run directory"),
+        (("caption", "{run}", "{empty}"), "holds no images"),
+        (("caption", "{run}", "{photos}/b.png", "--num", "3", "--beams", "2"), "3 captions"),
+        (("caption", "{run}", "{photos}/b.png", "--beams", "0"), "--beams"),
+        (("eval", "{empty}"), "is not a run directory"),
+        (("eval", "{run}", "--data", "shape"), "Did you mean 'shapes'"),
+        (("eval", "{run}", "--split", "dev"), "no split 'dev'"),
+        (("eval", "{run}", "--max-length", "99"), "at most 23"),
+        (("eval", "{run}", "--batch-size", "3"), "A batch of 3 images"),
+        (("score", "{empty}/none.json", "{empty}/none.json"), "cannot be read"),
+        (("prepare", "csv:{empty}/none.csv", "{empty}/out"), "none.csv"),
+    ],
+)
+def test_a_mistake_is_one_message_and_exit_code_2(words, message, tiny_run, photos, tmp_path):
+    places = {"run": tiny_run, "photos": photos, "empty": tmp_path}
+    result = command(*(word.format(**places) for word in words))
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.output
+    assert not result.stdout
+    assert SOURCE in (tiny_run / "config.json").read_text()

@@ -1,0 +1,37 @@
+"""A captioner of three steps on the shapes, and pictures for it: what the doors are tried on."""
+
+from pathlib import Path
+
+import numpy as np
+
+from jaxcap.config import base
+from jaxcap.train import train
+
+SOURCE = "shapes:size=32,train=64,val=4"
+
+
+def train_tiny(folder: Path) -> None:
+    config = base()
+    config.steps = 3
+    config.batch_size = 8
+    config.data.source = SOURCE
+    config.data.image_size = 32
+    config.data.captions = 2
+    config.data.max_len = 24
+    config.tokenizer.min_count = 1
+    config.model.encoder = {"name": "vit", "size": "mini", "patch": 16}
+    config.model.decoder = {
+        "name": "transformer",
+        "width": 16,
+        "depth": 1,
+        "heads": 2,
+        "mlp_width": 32,
+    }
+    config.search = {"beams": 1, "max_len": 6}
+    config.eval.batch_size = 8
+    train(config, folder)
+
+
+def photographs(count: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 256, (40, 50, 3), np.uint8) for _ in range(count)]
