@@ -101,21 +101,28 @@ def evaluate(
 ) -> None:
     """Caption and score a split of any data source with the best checkpoint of a run.
 
-    Writes predictions.json and scores.json.
+    Writes predictions.json and scores.json. In the place of RUN there may also be a file of
+    predictions in COCO's results format, which is only scored.
     """
     from jaxcap.checkpoint import Run
-    from jaxcap.evaluate import report
+    from jaxcap.data.sources import open_source
+    from jaxcap.evaluate import evaluate_predictions, report
     from jaxcap.experiment import Experiment
     from jaxcap.modes import evaluate_run
     from jaxcap.train import print_scores
 
-    bundle = Run(run)
-    search = {"beams": beams, "max_len": max_length, "length_penalty": length_penalty}
-    given = {"data.source": data, "data.eval": split, "eval.batch_size": batch_size} | {
-        f"search.{name}": value for name, value in search.items()
-    }
-    experiment = Experiment.of_run(bundle, {k: v for k, v in given.items() if v is not None})
-    found, step = evaluate_run(experiment, bundle, out or bundle.path)
+    if run.is_file():
+        if data is None or split is None:
+            raise UserError(f"To score {run}, name what it is of: --data SOURCE --split NAME.")
+        found, step = evaluate_predictions(run, open_source(data, split), seed=0), None
+    else:
+        bundle = Run(run)
+        search = {"beams": beams, "max_len": max_length, "length_penalty": length_penalty}
+        given = {"data.source": data, "data.eval": split, "eval.batch_size": batch_size} | {
+            f"search.{name}": value for name, value in search.items()
+        }
+        experiment = Experiment.of_run(bundle, {k: v for k, v in given.items() if v is not None})
+        found, step = evaluate_run(experiment, bundle, out or bundle.path)
     if as_json:
         typer.echo(json.dumps(report(found)))
     else:

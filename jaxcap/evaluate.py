@@ -12,12 +12,13 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxcap.checkpoint import write_text
+from jaxcap.data.image import ImageError, decode_rgb
 from jaxcap.data.pipeline import EvalExample, eval_batches
 from jaxcap.data.record import Source
 from jaxcap.data.sources.folder import Folder
-from jaxcap.data.text import Tokenizer
 from jaxcap.decode import Search
-from jaxcap.metrics.report import collapse, exact_match, score
+from jaxcap.metrics.files import read_predictions
+from jaxcap.metrics.report import check_images, collapse, exact_match, score
 from jaxcap.partition import to_devices, to_host
 from jaxcap.protocol import signature
 
@@ -85,7 +86,49 @@ def evaluate(
                 said[int(index)] = example.tokenizer.decode(tokens.tolist())
             elif index < len(source):
                 unreadable.append(_image_id(source, int(index)))
-    return _scored(said, unreadable, source, example.tokenizer, search, step, seed)
+    return _scored(
+        said,
+        unreadable,
+        source,
+        seed,
+        tokenizer=example.tokenizer.signature,
+        search=search.signature(),
+        eos="not_scored",
+        step=step,
+        seed=seed,
+    )
+
+
+def evaluate_predictions(file: Path, source: Source, seed: int) -> Evaluation:
+    """Score captions that were made elsewhere against a split.
+
+    Args:
+      file: in COCO's results format.
+      source: the split; an image without a prediction must be one that cannot be read.
+      seed: of the shuffle that shows a collapsed model.
+
+    Raises:
+      UserError: a wrong file, or images without predictions or predictions without images.
+    """
+    predictions = read_predictions(file)
+    indices = {_image_id(source, index): index for index in range(len(source))}
+    unreadable = [
+        image
+        for image, index in indices.items()
+        if image not in predictions and not _readable(source, index)
+    ]
+    scored = indices.keys() - set(unreadable)
+    check_images(predictions, {image: source.captions(indices[image]) for image in scored})
+    said = {indices[image]: caption for image, caption in predictions.items()}
+    return _scored(said, unreadable, source, seed, predictions=file.name)
+
+
+def _readable(source: Source, index: int) -> bool:
+    try:
+        decode_rgb(source[index].image)
+    except ImageError:
+        return False
+    return True
 
 
 def _without_valid(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -101,10 +144,8 @@ def _scored(
     said: dict[int, str],
     unreadable: list[str],
     source: Source,
-    tokenizer: Tokenizer,
-    search: Search,
-    step: int,
-    seed: int,
+    shuffle: int,
+    **protocol: object,
 ) -> Evaluation:
     predictions, references, groups = {}, {}, defaultdict(list)
     for index in sorted(said):
@@ -125,14 +166,10 @@ def _scored(
         images=len(predictions),
         references=sum(map(len, references.values())),
         words="ptb",
-        tokenizer=tokenizer.signature,
-        search=search.signature(),
-        eos="not_scored",
-        step=step,
-        seed=seed,
+        **protocol,
     )
     return Evaluation(
-        predictions, scores, collapse(predictions, references, seed), line, unreadable
+        predictions, scores, collapse(predictions, references, shuffle), line, unreadable
     )
 
 

@@ -6,7 +6,8 @@ import jax
 from ml_collections import ConfigDict
 
 from jaxcap.checkpoint import Run
-from jaxcap.evaluate import Evaluation, write
+from jaxcap.data.sources import open_source
+from jaxcap.evaluate import Evaluation, evaluate_predictions, write
 from jaxcap.experiment import Experiment
 from jaxcap.samples import draw_samples
 from jaxcap.train import print_scores
@@ -19,7 +20,11 @@ def train(config: ConfigDict, workdir: str) -> None:
 
 
 def evaluate(config: ConfigDict, workdir: str) -> None:
-    """Evaluate the best checkpoint of the run on the evaluation split."""
+    """Score the best checkpoint of the run, or a file of predictions, on the evaluation split."""
+    if Path(workdir).is_file():
+        source = open_source(config.data.source, config.data.eval)
+        print_scores(evaluate_predictions(Path(workdir), source, config.seed))
+        return
     run = Run(workdir)
     found, step = evaluate_run(Experiment.open(config, run), run, run.path)
     if jax.process_index() == 0:

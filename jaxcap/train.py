@@ -126,13 +126,14 @@ def _evaluate(
     return found
 
 
-def print_scores(found: Evaluation, step: int) -> None:
+def print_scores(found: Evaluation, step: int | None = None) -> None:
     """A few captions, the scores, and their signature."""
+    at = "" if step is None else f" at step {step}"
     for image, caption in list(found.predictions.items())[:4]:
         console.print(f"  {image}: {caption}")
     numbers = "  ".join(f"{name} {number:.3f}" for name, number in found.scores.items())
     checks = "  ".join(f"{name} {number:.3f}" for name, number in found.checks.items())
-    console.print(f"Evaluation at step {step}: {numbers}")
+    console.print(f"Evaluation{at}: {numbers}")
     console.print(f"  {checks}\n  {found.signature}")
     if found.unreadable:
         console.print(f"  {len(found.unreadable)} unreadable images, in no score")

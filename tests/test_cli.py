@@ -146,6 +146,21 @@ def test_eval_scores_are_those_of_the_report_and_of_jaxcap_score(evaluated, tmp_
     assert f"CIDEr      {expected['CIDEr']:.4f}" in printed
 
 
+def test_eval_of_a_file_of_predictions_scores_it_alike(evaluated, tmp_path):
+    said, out = evaluated
+    data = ("--data", "shapes:size=32,test=3,seed=5", "--split", "test")
+    again = json.loads(command("eval", out / "predictions.json", *data, "--json").stdout)
+    assert {**again, "signature": ""} == {**said, "signature": ""}
+    assert "images:9" in again["signature"]
+    some = json.loads((out / "predictions.json").read_text())[1:]
+    (tmp_path / "some.json").write_text(json.dumps(some))
+    partial = command("eval", tmp_path / "some.json", *data)
+    assert partial.exit_code == 2
+    assert "1 of 9 images of the references have no prediction" in partial.stderr
+    unnamed = command("eval", out / "predictions.json")
+    assert (unnamed.exit_code, "--data SOURCE" in unnamed.stderr) == (2, True)
+
+
 def test_eval_without_options_repeats_the_evaluation_of_the_training(tiny_run, tmp_path):
     result = command("eval", tiny_run, "--out", tmp_path)
     assert result.exit_code == 0, result.output
@@ -167,6 +182,8 @@ def test_eval_on_other_data_without_prompts(tiny_run, photos, tmp_path):
     said = json.loads(result.stdout)
     assert said["unreadable"] == ["c.jpg", "none.jpg"]
     assert "images:1|references:1" in said["signature"]
+    again = command("eval", tmp_path / "predictions.json", *data, "--json")
+    assert json.loads(again.stdout) == said | {"signature": json.loads(again.stdout)["signature"]}
 
 
 def test_prepare_makes_a_source_of_another(photos, tmp_path):

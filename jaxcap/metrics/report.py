@@ -91,14 +91,19 @@ def exact_match(
 def _words(
     predictions: Mapping[str, str], references: Mapping[str, Sequence[str]]
 ) -> tuple[dict[str, list[str]], dict[str, list[list[str]]]]:
-    _check_images(predictions, references)
+    check_images(predictions, references)
     return (
         {image: ptb_words(caption) for image, caption in predictions.items()},
         {image: [ptb_words(c) for c in captions] for image, captions in references.items()},
     )
 
 
-def _check_images(predictions: Mapping[str, str], references: Mapping[str, Sequence[str]]) -> None:
+def check_images(predictions: Mapping[str, str], references: Mapping[str, Sequence[str]]) -> None:
+    """Refuse to score a part of a split.
+
+    Raises:
+      UserError: an image of either side is missing on the other, or has no references.
+    """
     if not references:
         raise UserError("There are no images to score: the references are empty.")
     if unknown := predictions.keys() - references.keys():
