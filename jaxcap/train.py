@@ -85,10 +85,11 @@ def _loop(experiment: Experiment, run: Run, state: TrainState, mesh: Mesh) -> No
             bar.step(step)
 
             last = step == config.steps
+            stopping = stop.is_set()  # asked once a step: what it answers is what is done
             due = {
                 "log": step % config.log_every == 0 or last,
                 "eval": step % config.eval.every == 0 or last,
-                "save": step % config.checkpoint_every == 0 or last or stop.is_set(),
+                "save": step % config.checkpoint_every == 0 or last or stopping,
             }
             if any(due.values()):
                 numbers = window.close(step, run)  # stops the run if a loss was not finite
@@ -103,7 +104,7 @@ def _loop(experiment: Experiment, run: Run, state: TrainState, mesh: Mesh) -> No
                 run.save(state)
             if any(due.values()):
                 clock.reset()
-            if stop.is_set():
+            if stopping:
                 run.wait()
                 console.print(f"Stopped by SIGTERM; saved step {step}. The same command goes on.")
                 return
