@@ -128,15 +128,16 @@ def _open(
     live: Float[Array, "B K"], done: Float[Array, "B K"], length: Int[Array, " B"], search: Search
 ) -> Bool[Array, " B"]:
     """Whether an image's captions could still become better."""
+    alive = (live > NEVER).any(axis=1)
     if not search.reorders:
-        return (live > NEVER).any(axis=1)
+        return alive
     full = (done > NEVER).all(axis=1)
     if search.early_stopping is True:
-        return ~full
+        return alive & ~full
     if search.early_stopping == "never" and search.length_penalty > 0:
         length = jnp.full_like(length, search.max_len)
     norm = jnp.maximum(length, 1).astype(jnp.float32) ** search.length_penalty
-    return ~full | (live.max(axis=1) / norm > done.min(axis=1))
+    return alive & (~full | (live.max(axis=1) / norm > done.min(axis=1)))
 
 
 def _extend(

@@ -40,7 +40,10 @@ class Search:
             "beams": (self.beams >= 1, "at least 1"),
             "max_len": (self.max_len >= 1, "at least 1"),
             "min_len": (0 <= self.min_len < self.max_len, "from 0 to max_len - 1"),
-            "early_stopping": (self.early_stopping in (True, False, "never"), "True, False, never"),
+            "early_stopping": (
+                isinstance(self.early_stopping, bool) or self.early_stopping == "never",
+                "True, False or 'never'",
+            ),
             "no_repeat_ngram": (self.no_repeat_ngram >= 0, "0 (off) or more"),
             "repetition_penalty": (self.repetition_penalty > 0, "above 0"),
             "temperature": (self.temperature > 0, "above 0 (for the best token: beams=1)"),

@@ -1,0 +1,276 @@
+"""The loop finds what exhaustive search and a written-out beam search find."""
+
+import re
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from reference import beam_search
+from toy import BOS, EOS, PAD, Prefixes, every_caption, on_host, run, search_tables, tables
+
+from jaxcap.decode import Search, decode, loop
+from jaxcap.decode.select import _compete
+from jaxcap.errors import UserError
+from jaxcap.partition import make_mesh, over_batch
+
+COLLECTIVES = r"all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter"
+
+
+def check(found, image, table, search, expected, prompt=()):
+    """The captions of one image are the expected (score, tokens), and nothing else is there."""
+    model, place = Prefixes(table), len(prompt)
+    tokens, logps, scores = found.tokens[image], found.logps[image], found.scores[image]
+    length = tokens.shape[1]
+    for k, (score, said) in enumerate(expected):
+        end = place + len(said)
+        assert tokens[k].tolist() == [*prompt, *said] + [PAD] * (length - end)
+        np.testing.assert_allclose(scores[k], score, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(logps[k, place:end], model.each(prompt, said), atol=1e-5)
+        assert not logps[k, :place].any()
+        assert not logps[k, end:].any()
+    assert (scores[len(expected) :] == -np.inf).all()
+    assert (tokens[len(expected) :] == PAD).all()
+
+
+@pytest.mark.parametrize("length_penalty", [2.0, 1.0, 0.0, -1.0])
+def test_as_many_beams_as_captions_find_every_caption_in_order(length_penalty):
+    search = Search(beams=4**4, max_len=4, length_penalty=length_penalty, early_stopping="never")
+    table = tables(2, vocab=4)
+    found = run(table, search)
+    for image in range(2):
+        everything = every_caption(Prefixes(table[image]), search)
+        assert len(everything) == 121
+        check(found, image, table[image], search, everything)
+
+
+WORDS = 12
+SEARCHES = [
+    Search(beams=2, max_len=6),
+    Search(beams=3, max_len=6, early_stopping=True),
+    Search(beams=3, max_len=6, early_stopping="never"),
+    Search(beams=3, max_len=6, early_stopping="never", length_penalty=0.0),
+    Search(beams=3, max_len=6, early_stopping="never", length_penalty=-1.0),
+    Search(beams=3, max_len=6, length_penalty=2.0),
+    Search(beams=8, max_len=5, length_penalty=0.6),
+    Search(beams=2, max_len=1),
+    Search(beams=3, max_len=6, min_len=4),
+    Search(beams=3, max_len=6, repetition_penalty=1.5),
+    Search(beams=4, max_len=7, no_repeat_ngram=1, early_stopping=True),
+    Search(beams=4, max_len=7, no_repeat_ngram=2, min_len=4, early_stopping="never"),
+    Search(
+        beams=3,
+        max_len=7,
+        no_repeat_ngram=3,
+        min_len=2,
+        repetition_penalty=0.5,
+        length_penalty=0.7,
+    ),
+]
+PROMPTS = [(), (5,), (5, 6), (5, 5, 5)] * 5
+
+
+@pytest.mark.parametrize("search", SEARCHES, ids=Search.signature)
+def test_beams_equal_the_written_out_search(search):
+    # The end becomes likelier from image to image, so that they end at different times.
+    table = tables(20, vocab=WORDS)
+    table[..., EOS] += np.linspace(-3, 3, 20)[:, None]
+    found = run(table, search, PROMPTS, banned=(PAD, BOS))
+    ends = set()
+    for image, prompt in enumerate(PROMPTS):
+        expected = beam_search(Prefixes(table[image]), search, prompt, banned=(PAD, BOS))
+        check(found, image, table[image], search, expected, prompt)
+        ends.add(len(expected[0][1]))
+    assert search.max_len == 1 or len(ends) > 1
+
+
+def test_fewer_words_than_candidates():
+    search = Search(beams=6, max_len=4, min_len=1)
+    table = tables(4, vocab=4)
+    found = run(table, search, banned=(PAD, BOS))
+    for image in range(4):
+        expected = beam_search(Prefixes(table[image]), search, banned=(PAD, BOS))
+        assert len(expected) < 6  # "x", "x x", "x x x", "x x x x": no more can be said
+        check(found, image, table[image], search, expected)
+
+
+def chain(table, search):
+    """Captions of a Markov chain, probabilities [V, V] from word to word."""
+
+    def step(state, token, t):
+        return jnp.log(jnp.asarray(table, jnp.float32))[token], state
+
+    return decode(
+        step,
+        (),
+        search,
+        prompt=jnp.zeros((1, 0), jnp.int32),
+        prompt_len=jnp.zeros(1, jnp.int32),
+        keys=jax.random.split(jax.random.key(0), 1),
+        bos=BOS,
+        eos=EOS,
+        pad=PAD,
+    )
+
+
+def test_beams_find_the_optimum_that_greedy_misses():
+    # "3 eos" begins better (0.6 against 0.4) and ends worse (0.3 and 0.6 * 0.5, against 0.9).
+    table = [
+        [1.0, 0.0, 0.0, 0.0, 0.0],
+        [0.0, 0.0, 0.0, 0.6, 0.4],
+        [1.0, 0.0, 0.0, 0.0, 0.0],
+        [0.0, 0.0, 0.5, 0.25, 0.25],
+        [0.0, 0.0, 0.9, 0.1, 0.0],
+    ]
+    greedy = chain(table, Search(max_len=3, length_penalty=0.0))
+    assert greedy.tokens[0, 0].tolist() == [3, EOS, PAD]
+    np.testing.assert_allclose(np.exp(greedy.scores[0, 0]), 0.3, rtol=1e-5)
+    beams = chain(table, Search(beams=2, max_len=3, length_penalty=0.0))
+    assert beams.tokens[0].tolist() == [[4, EOS, PAD], [3, EOS, PAD]]
+    np.testing.assert_allclose(np.exp(beams.scores[0]), [0.36, 0.3], rtol=1e-5)
+    np.testing.assert_allclose(
+        np.exp(beams.logps[0]), [[0.4, 0.9, 1.0], [0.6, 0.5, 1.0]], rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("beams", [1, 2])
+def test_the_loop_ends_when_nothing_more_can_be_said(beams):
+    steps = []
+
+    def step(state, token, t):  # "3 eos" is all there is
+        jax.debug.callback(lambda at: steps.append(int(at)), t)
+        logits = jnp.where(jnp.arange(4) == jnp.where(t == 0, 3, EOS), 0.0, -jnp.inf)
+        return jnp.broadcast_to(logits[None, None], (1, beams, 4)), state
+
+    found = decode(
+        step,
+        (),
+        Search(beams=beams, max_len=50),
+        prompt=jnp.zeros((1, 0), jnp.int32),
+        prompt_len=jnp.zeros(1, jnp.int32),
+        keys=jax.random.split(jax.random.key(0), 1),
+        bos=BOS,
+        eos=EOS,
+        pad=PAD,
+    )
+    assert found.tokens[0, 0, :3].tolist() == [3, EOS, PAD]
+    assert found.scores[0].tolist() == [0.0, -np.inf][:beams]
+    jax.effects_barrier()
+    assert sorted(steps) == [0, 1]
+
+
+def greedy_by_hand(model, search, prompt=()):
+    said = ()
+    while len(said) < search.max_len and (not said or said[-1] != EOS):
+        said = (*said, int(np.argmax(model(prompt + said))))
+    return said
+
+
+GREEDY = Search(max_len=6, early_stopping=True)
+
+
+def test_one_beam_takes_the_most_likely_word_each_time():
+    table = tables(20, vocab=WORDS)
+    found = run(table, GREEDY, PROMPTS)
+    for image, prompt in enumerate(PROMPTS):
+        model = Prefixes(table[image])
+        said = greedy_by_hand(model, GREEDY, prompt)
+        score = sum(model.each(prompt, said)) / len(said)
+        check(found, image, table[image], GREEDY, [(score, said)], prompt)
+
+
+def test_a_beam_search_of_one_beam_is_greedy_search(monkeypatch):
+    class OneBeam(Search):
+        reorders = True
+
+    table = tables(20, vocab=WORDS)
+    greedy = run(table, GREEDY, PROMPTS)
+    monkeypatch.setattr(loop, "select", lambda logp, total, keys, search: _compete(logp, total))
+    one_beam = run(table, OneBeam(max_len=6, early_stopping=True), PROMPTS)
+    np.testing.assert_array_equal(one_beam.tokens, greedy.tokens)
+    np.testing.assert_allclose(one_beam.scores, greedy.scores, rtol=1e-6)
+
+
+def same(one, other):
+    for name, leaf in vars(one).items():
+        np.testing.assert_array_equal(leaf, vars(other)[name], err_msg=name)
+
+
+@pytest.mark.parametrize("sample", [False, True], ids=["beams", "samples"])
+def test_an_image_is_captioned_alike_alone_and_in_a_batch(sample):
+    search = Search(beams=3, max_len=6, sample=sample)
+    table = tables(6, vocab=WORDS, seed=1)
+    table[..., EOS] += np.array([-9, -1, 0, 1, 2, 9])[:, None]
+    many = run(table, search, [(3,)] * 6)
+    lengths = (many.tokens != PAD).sum(-1)[:, 0]
+    assert len(set(lengths.tolist())) > 2
+    for image in range(6):
+        alone = run(table[image][None], search, [(3,)], first=image)
+        same(alone, SimpleNamespace(**{k: v[image][None] for k, v in vars(many).items()}))
+
+
+def test_sampled_logps_are_the_models_own_and_the_score_their_sum():
+    search = Search(beams=5, sample=True, max_len=6, temperature=0.7, top_p=0.9, length_penalty=0.0)
+    table = tables(4, vocab=WORDS)
+    prompts = [(), (5,), (5, 6), ()]
+    found = run(table, search, prompts)
+    assert (np.diff(found.scores, axis=1) <= 0).all()
+    for image, prompt in enumerate(prompts):
+        expected = []
+        for k in range(5):
+            said = found.tokens[image, k][len(prompt) :][: search.max_len].tolist()
+            said = tuple(said[: said.index(EOS) + 1] if EOS in said else said)
+            each = Prefixes(table[image]).each(prompt, said)
+            expected.append((sum(each), said))
+        check(found, image, table[image], search, expected, prompt)
+
+
+def test_each_step_draws_anew():
+    # All words alike at each step: with one key for all steps, each caption would repeat a word.
+    table = np.zeros((1, 499, WORDS), np.float32)
+    search = Search(beams=600, sample=True, max_len=3, min_len=2)
+    tokens = run(table, search).tokens[0]
+    pairs, _, _ = np.histogram2d(tokens[:, 0], tokens[:, 1], bins=np.arange(WORDS + 1) - 0.5)
+    used = np.array([word for word in range(WORDS) if word != EOS])
+    expected = 600 / len(used) ** 2
+    chi_square = ((pairs[np.ix_(used, used)] - expected) ** 2 / expected).sum()
+    degrees = len(used) ** 2 - 1
+    assert abs(chi_square - degrees) < 5 * np.sqrt(2 * degrees)
+
+
+@pytest.mark.parametrize("sample", [False, True], ids=["beams", "samples"])
+def test_sharded_over_devices_it_is_the_same_and_without_collectives(sample):
+    search = Search(beams=3, max_len=6, sample=sample)
+    table = tables(16, vocab=WORDS, seed=2)
+    batch = {
+        "table": jnp.asarray(table),
+        "prompt": jnp.full((16, 1), 3, jnp.int32),
+        "prompt_len": jnp.asarray(np.arange(16) % 2, jnp.int32),
+        "index": jnp.arange(16, dtype=jnp.int32),
+    }
+
+    def caption(params, batch):
+        return search_tables(**batch, search=search, banned=(PAD,))
+
+    program = over_batch(caption, make_mesh({"data": -1})).lower((), batch).compile()
+    assert not re.search(COLLECTIVES, program.as_text())
+    sharded, whole = program((), batch), jax.jit(caption)((), batch)
+    assert len(sharded.tokens.sharding.device_set) == 8
+    same(on_host(sharded), on_host(whole))
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"beam": 3}, "'beam'.*Did you mean 'beams'"),
+        ({"beams": 0}, r"search\.beams is 0; expected at least 1"),
+        ({"min_len": 8, "max_len": 8}, "min_len"),
+        ({"early_stopping": "always"}, "True, False or 'never'"),
+        ({"temperature": 0.0}, "beams=1"),
+        ({"top_p": 0.0}, "top_p"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(settings, words):
+    with pytest.raises(UserError, match=words):
+        Search.of(**settings)
