@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxcap.errors import UserError
 from jaxcap.models.attention import Attention, attend
 from jaxcap.models.blocks import Mlp
 from jaxcap.models.memory import Memory
@@ -128,8 +129,9 @@ class TransformerDecoder(nn.Module):
         self, memory: Memory, tokens: Int[Array, "B K T"], train: bool = False
     ) -> Float[Array, "B K T V"]:
         """Teacher forcing: the logits of each next token, float32."""
-        images = self._images(memory, train)
         T = tokens.shape[2]
+        self._check(T)
+        images = self._images(memory, train)
         x = self._embed(tokens, self.positions[:T], train)
         causal = jnp.tril(jnp.ones((T, T), bool))
         for layer, image in zip(self.layers, images, strict=True):
@@ -138,6 +140,7 @@ class TransformerDecoder(nn.Module):
 
     def prefill(self, memory: Memory, k: int, max_len: int) -> tuple[Any, Any]:
         """What belongs to the image (its keys and values, mask), and k empty streams."""
+        self._check(max_len)
         context = (self._images(memory, train=False), memory.mask)
         batch, channels = memory.mask.shape[0], self.width // self.heads
         cache = jnp.zeros((batch, k, self.heads, max_len, channels), self.dtype)
@@ -161,6 +164,13 @@ class TransformerDecoder(nn.Module):
             x = layer(x, own, written, image, mask, False)
             new_state.append(own)
         return self._logits(x)[:, :, 0], tuple(new_state)
+
+    def _check(self, length: int) -> None:
+        if length > self.max_len:
+            raise UserError(
+                f"A caption of {length} tokens is asked for, BOS counted, but the decoder has "
+                f"positions for {self.max_len}. Ask for fewer, or train with a greater max_len."
+            )
 
     def _images(self, memory: Memory, train: bool) -> list[tuple[Array, Array]]:
         x, images = memory.tokens.astype(self.dtype), []
