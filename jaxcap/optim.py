@@ -9,7 +9,7 @@ import optax
 from ml_collections import ConfigDict
 
 Params = dict[str, Any]  # by path: "decoder/embedding"
-Parts = Sequence[tuple[str, float]]
+Parts = Sequence[Sequence[Any]]  # of (regex, factor)
 
 
 def schedule(config: ConfigDict, steps: int) -> optax.Schedule:

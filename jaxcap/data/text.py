@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tokenizers import AddedToken, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Backend
@@ -33,6 +34,12 @@ class Tokenizer:
         self.backend, self.kind, self.roles, self.label = backend, kind, roles, label
         self.pad, self.bos = roles["pad"], roles["bos"]
         self.eos, self.unk = roles["eos"], roles["unk"]
+        backend.encode_special_tokens = True  # a caption that says "<eos>" does not end there
+        added = backend.get_added_tokens_decoder().items()
+        self._prompts = {token.content: id for id, token in added if id not in roles.values()}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Tokenizer, (self.backend, self.kind, self.roles, self.label)
 
     @property
     def vocab_size(self) -> int:
@@ -51,14 +58,12 @@ class Tokenizer:
         return f"{self.label},vocab={self.vocab_size},sha={digest}"
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text, without BOS and EOS. Prompts that it begins with are one id each."""
-        if self.kind != "word":
-            return self.backend.encode(text, add_special_tokens=False).ids
-        ids = []
+        """The ids of a text, without BOS and EOS. A prompt that it begins with is one id."""
         head, _, rest = text.strip().partition(" ")
-        prompt = self.backend.token_to_id(head) if head.startswith("<") else None
-        if prompt is not None:
-            ids, text = [prompt], rest
+        prompt = self._prompts.get(head)
+        ids, text = ([], text) if prompt is None else ([prompt], rest)
+        if self.kind != "word":
+            return ids + self.backend.encode(text, add_special_tokens=False).ids
         found = (self.backend.token_to_id(word) for word in ptb_words(text))
         return ids + [self.unk if word is None else word for word in found]
 
