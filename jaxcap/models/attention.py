@@ -5,6 +5,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from jaxcap.errors import UserError
+
 BLOCKED = -1e9  # finite, so that a row that may look nowhere gives no NaN
 
 Heads = Float[Array, "... H T C"]
@@ -65,12 +67,12 @@ def attend(
     scores = []
     if shared is not None:
         flat = q.transpose(0, 2, 1, 3, 4).reshape(B, H, K * T, C)
-        product = jnp.einsum("bhqc,bhsc->bhqs", flat, shared[0]).astype(jnp.float32)
+        product = jnp.einsum("bhqc,bhsc->bhqs", flat, shared[0], preferred_element_type=jnp.float32)
         if shared_mask is not None:
             product = jnp.where(shared_mask[:, None, None, :], product, BLOCKED)
         scores.append(product.reshape(B, H, K, T, -1))
     if own is not None:
-        product = jnp.einsum("bkhtc,bkhuc->bkhtu", q, own[0]).astype(jnp.float32)
+        product = jnp.einsum("bkhtc,bkhuc->bkhtu", q, own[0], preferred_element_type=jnp.float32)
         if own_mask is not None:
             product = jnp.where(own_mask[None, None, None], product, BLOCKED)
         scores.append(product.transpose(0, 2, 1, 3, 4))
@@ -96,6 +98,10 @@ class _Project(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "... T D"]) -> Heads:
         D = x.shape[-1]
+        if D % self.heads:
+            raise UserError(
+                f"A width of {D} cannot be shared out over {self.heads} heads; make it a multiple."
+            )
         init = nn.initializers.xavier_uniform(in_axis=0, out_axis=(1, 2))
         kernel = self.param("kernel", init, (D, self.heads, D // self.heads))
         bias = self.param("bias", nn.initializers.zeros, (self.heads, D // self.heads))

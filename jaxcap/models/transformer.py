@@ -7,13 +7,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxcap.errors import UserError
+from jaxcap.errors import UserError, did_you_mean
 from jaxcap.models.attention import Attention, attend
 from jaxcap.models.blocks import Mlp
 from jaxcap.models.memory import Memory
 from jaxcap.models.norm import LayerNorm
 
 TILE = 128  # the vocabulary is padded to a multiple of this, so that it shards and tiles
+FUSIONS = ("cross", "prefix")
 
 
 class DecoderBlock(nn.Module):
@@ -107,6 +108,10 @@ class TransformerDecoder(nn.Module):
     remat: bool = False
 
     def setup(self) -> None:
+        if self.fusion not in FUSIONS:
+            raise UserError(
+                f"There is no fusion {self.fusion!r}. {did_you_mean(self.fusion, FUSIONS)}"
+            )
         rows = -(-self.vocab_size // TILE) * TILE
         init = nn.initializers.normal(self.width**-0.5)
         self.embedding = self.param("embedding", init, (rows, self.width))
@@ -188,6 +193,10 @@ class TransformerDecoder(nn.Module):
 
     def _logits(self, x: Array) -> Array:
         table = self.embedding if self.tied else self.unembedding
-        y = jnp.einsum("bktd,vd->bktv", self.norm(x), table.astype(self.dtype))
-        y = y.astype(jnp.float32) + self.bias[None, None, None]
-        return y[..., : self.vocab_size]
+        y = jnp.einsum(
+            "bktd,vd->bktv",
+            self.norm(x),
+            table.astype(self.dtype),
+            preferred_element_type=jnp.float32,
+        )
+        return (y + self.bias[None, None, None])[..., : self.vocab_size]
