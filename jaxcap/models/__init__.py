@@ -53,22 +53,21 @@ def build(config: ConfigDict, vocab_size: int, max_len: int) -> CaptionModel:
       max_len: the longest caption in tokens, BOS and prompt included.
 
     Raises:
-      UserError: for an unknown name or setting, with the nearest known one.
+      UserError: for an unknown name or setting, with the nearest known one, or a missing one.
     """
     common = {"dtype": config.dtype, "remat": config.remat}
-    encoder = dict(config.encoder)
-    decoder = dict(config.decoder)
     given = {"vocab_size": vocab_size, "max_len": max_len}
-    return CaptionModel(
-        encoder=_part("encoder", ENCODERS, encoder.pop("name"), encoder, common),
-        bridge=_make("bridge", Bridge, {**config.bridge, "width": decoder["width"]}, common),
-        decoder=_part("decoder", DECODERS, decoder.pop("name"), decoder, {**common, **given}),
-    )
+    encoder = _part("encoder", ENCODERS, config.encoder, common)
+    decoder = _part("decoder", DECODERS, config.decoder, {**common, **given})
+    bridge = _make("bridge", Bridge, dict(config.bridge), {**common, "width": config.decoder.width})
+    return CaptionModel(encoder=encoder, bridge=bridge, decoder=decoder)
 
 
 def _part(
-    role: str, kinds: Mapping[str, Part], name: str, settings: Mapping[str, Any], more: Any
+    role: str, kinds: Mapping[str, Part], config: ConfigDict, more: Mapping[str, Any]
 ) -> nn.Module:
+    settings = dict(config)
+    name = settings.pop("name", "")
     if name not in kinds:
         raise UserError(f"There is no {role} {name!r}. {did_you_mean(name, kinds)}")
     return _make(f"{role} {name!r}", kinds[name], settings, more)
@@ -76,10 +75,15 @@ def _part(
 
 def _make(what: str, part: Part, settings: Mapping[str, Any], more: Mapping[str, Any]) -> nn.Module:
     """The part with its settings, and those of `more` that it knows."""
-    known = [name for name in inspect.signature(part).parameters if name not in ("parent", "name")]
+    takes = inspect.signature(part).parameters
+    given = {name: value for name, value in more.items() if name in takes}
+    known = [name for name in takes if name not in ("parent", "name", *given)]
     for setting in settings:
         if setting not in known:
             raise UserError(
                 f"The {what} has no setting {setting!r}. {did_you_mean(setting, known)}"
             )
-    return part(**settings, **{name: value for name, value in more.items() if name in known})
+    for setting in known:
+        if setting not in settings and takes[setting].default is inspect.Parameter.empty:
+            raise UserError(f"The {what} needs the setting {setting!r}, and it has none.")
+    return part(**settings, **given)

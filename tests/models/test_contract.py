@@ -1,0 +1,288 @@
+"""The models keep the promises that training and the search rely on."""
+
+from functools import lru_cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from jaxcap.decode import Search, decode
+from jaxcap.errors import UserError
+from jaxcap.models import build
+from jaxcap.models.attention import attend
+from jaxcap.models.captioning import caption_logp
+from jaxcap.models.memory import Memory
+
+PAD, BOS, EOS, V, B, K, T, S = 0, 1, 2, 11, 3, 2, 6, 4
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (B, 16, 16, 3), np.uint8)
+TOKENS = RNG.integers(0, V, (B, K, T)).astype(np.int32)
+TOKENS[..., 0] = BOS
+MASK = np.array([[1, 1, 1, 1], [1, 0, 1, 1], [1, 0, 0, 0]], bool)
+MEMORY = Memory(jnp.asarray(RNG.normal(size=(B, S, 64)).astype(np.float32)), jnp.asarray(MASK))
+KINDS = [("cross", True), ("cross", False), ("prefix", True), ("prefix", False)]
+kinds = pytest.mark.parametrize(("fusion", "tied"), KINDS)
+
+
+def settings(fusion="cross", tied=True, dropout=0.0, dtype="float32", remat=False):
+    return ConfigDict(
+        {
+            "encoder": {"name": "vit", "size": "mini", "patch": 8, "dropout": dropout},
+            "bridge": {"depth": 1, "heads": 2, "mlp_width": 16, "positions": True},
+            "decoder": {
+                "name": "transformer",
+                "width": 16,
+                "depth": 2,
+                "heads": 2,
+                "mlp_width": 32,
+                "fusion": fusion,
+                "tied": tied,
+                "dropout": dropout,
+            },
+            "dtype": dtype,
+            "remat": remat,
+        }
+    )
+
+
+@lru_cache
+def model_of(**chosen):
+    return build(settings(**chosen), vocab_size=V, max_len=8)
+
+
+@lru_cache
+def variables_of(fusion="cross", tied=True):
+    """Random in every leaf: biases and scales of zero and one would hide that they are used."""
+    model = model_of(fusion=fusion, tied=tied)
+    shapes = jax.eval_shape(model.init, jax.random.key(0), IMAGES[:1], TOKENS[:1])
+    rng = np.random.default_rng(1)
+    return jax.tree.map(
+        lambda leaf: jnp.asarray(rng.normal(0, 0.3, leaf.shape).astype(np.float32)), shapes
+    )
+
+
+@lru_cache
+def teacher(fusion="cross", tied=True):
+    """(memory, tokens) -> the logits of teacher forcing, compiled once."""
+    model, variables = model_of(fusion=fusion, tied=tied), variables_of(fusion, tied)
+    return jax.jit(lambda memory, tokens: model.apply(variables, memory, tokens))
+
+
+def stepwise(model, variables, memory, tokens):
+    """The same logits, by way of prefill and step."""
+    encoded = model.apply(variables, memory, method="encode")
+    context, state = model.apply(variables, encoded, tokens.shape[1], T, method="prefill")
+
+    def step(carry, token_and_place):
+        logits, carry = model.apply(variables, context, carry, *token_and_place, method="step")
+        return carry, logits
+
+    _, logits = jax.lax.scan(step, state, (jnp.moveaxis(tokens, 2, 0), jnp.arange(T)))
+    return jnp.moveaxis(logits, 0, 2)
+
+
+@kinds
+def test_steps_give_the_logits_of_teacher_forcing(fusion, tied):
+    model, variables = model_of(fusion=fusion, tied=tied), variables_of(fusion, tied)
+    forced = teacher(fusion, tied)(MEMORY, TOKENS)
+    assert forced.shape == (B, K, T, V)
+    steps = jax.jit(stepwise, static_argnums=0)(model, variables, MEMORY, TOKENS)
+    np.testing.assert_allclose(steps, forced, rtol=1e-5, atol=1e-5)
+    assert ("unembedding" in variables["params"]["decoder"]) == (not tied)
+
+
+@pytest.mark.parametrize("fusion", ["cross", "prefix"])
+def test_a_stream_sees_its_own_past_and_the_real_tokens_of_its_image(fusion):
+    logits = np.asarray(teacher(fusion)(MEMORY, TOKENS))
+
+    def changed(memory=MEMORY, tokens=TOKENS):
+        """Which logits [B, K, T] are other than they were."""
+        return (np.abs(np.asarray(teacher(fusion)(memory, tokens)) - logits) > 1e-6).any(-1)
+
+    other = TOKENS.copy()
+    other[1, 0, 3] = (other[1, 0, 3] + 1) % V
+    expected = np.zeros((B, K, T), bool)
+    expected[1, 0, 3:] = True
+    np.testing.assert_array_equal(changed(tokens=other), expected)
+
+    hidden = jnp.where(MEMORY.mask[..., None], MEMORY.tokens, 7.0)
+    assert not changed(Memory(hidden, MEMORY.mask)).any()
+
+    shown = MEMORY.tokens.at[2, 0].add(1.0)
+    expected = np.zeros((B, K, T), bool)
+    expected[2] = True
+    np.testing.assert_array_equal(changed(Memory(shown, MEMORY.mask)), expected)
+
+
+@pytest.mark.parametrize("sample", [False, True], ids=["beams", "samples"])
+@pytest.mark.parametrize("fusion", ["cross", "prefix"])
+def test_captions_have_the_logps_that_teacher_forcing_gives_them(fusion, sample):
+    model, variables = model_of(fusion=fusion, tied=True), variables_of(fusion)
+    search = Search(beams=K, max_len=5, sample=sample, temperature=0.8, length_penalty=0.0)
+    prompt_len = jnp.array([0, 1, 1], jnp.int32)
+
+    @jax.jit
+    def caption(images):
+        memory = model.apply(variables, images, method="encode")
+        context, state = model.apply(variables, memory, K, T, method="prefill")
+        return decode(
+            lambda state, token, t: model.apply(variables, context, state, token, t, method="step"),
+            state,
+            search,
+            prompt=jnp.full((B, 1), 5, jnp.int32),
+            prompt_len=prompt_len,
+            keys=jax.random.split(jax.random.key(0), B),
+            bos=BOS,
+            eos=EOS,
+            pad=PAD,
+            banned=(PAD, BOS),
+        )
+
+    found = caption(IMAGES)
+    tokens = np.asarray(found.tokens)
+    before = np.concatenate([np.full((B, K, 1), BOS, np.int32), tokens[..., :-1]], axis=-1)
+    forced = np.asarray(caption_logp(teacher(fusion)(IMAGES, before), jnp.asarray(tokens)))
+    chosen = (tokens != PAD) & (np.arange(T) >= np.asarray(prompt_len)[:, None, None])
+    np.testing.assert_allclose(found.logps, np.where(chosen, forced, 0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found.scores, found.logps.sum(-1), rtol=1e-5)
+    assert (tokens[1:, :, 0] == 5).all()
+    assert len({tuple(caption) for image in tokens for caption in image.tolist()}) > B
+
+
+def value_and_gradient(**chosen):
+    """The function (variables, image, tokens) -> the captions' likelihood in training, and its gradient."""
+    model = model_of(dropout=0.2, **chosen)
+
+    def likelihood(variables, image, tokens):
+        rngs = {"dropout": jax.random.key(1)}
+        logits = model.apply(variables, image, tokens, train=True, rngs=rngs)
+        return caption_logp(logits, tokens).mean()
+
+    return jax.jit(jax.value_and_grad(likelihood))
+
+
+@pytest.mark.parametrize(("fusion", "image"), [("cross", IMAGES), ("prefix", MEMORY)])
+def test_recomputing_activations_changes_neither_value_nor_gradient(fusion, image):
+    plain, again = (
+        value_and_gradient(fusion=fusion, remat=remat)(variables_of(fusion), image, TOKENS)
+        for remat in (False, True)
+    )
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), plain, again)
+
+
+@pytest.mark.parametrize("fusion", ["cross", "prefix"])
+def test_bfloat16_computes_what_float32_does_but_coarser(fusion):
+    model, variables = model_of(fusion=fusion, tied=True, dtype="bfloat16"), variables_of(fusion)
+    forced = np.asarray(teacher(fusion)(MEMORY, TOKENS))
+    coarse = jax.jit(stepwise, static_argnums=0)(model, variables, MEMORY, TOKENS)
+    assert coarse.dtype == jnp.float32
+    error = np.abs(np.asarray(coarse) - forced)
+    assert 0 < error.max() < 0.1 * np.abs(forced).max()
+    encoded = model.apply(variables, MEMORY, method="encode")
+    _, state = model.apply(variables, encoded, K, T, method="prefill")
+    assert {leaf.dtype for leaf in jax.tree.leaves(state)} == {jnp.dtype("bfloat16")}
+    program = value_and_gradient(fusion=fusion, dtype="bfloat16")
+    trained = jax.eval_shape(program, variables, jnp.asarray(IMAGES), jnp.asarray(TOKENS))
+    assert {leaf.dtype for leaf in jax.tree.leaves(trained)} == {jnp.dtype("float32")}
+
+
+def test_what_belongs_to_an_image_has_no_streams_and_what_belongs_to_a_stream_has():
+    model, variables = model_of(), variables_of()
+    encoded = model.apply(variables, MEMORY, method="encode")
+    context, state = model.apply(variables, encoded, 5, T, method="prefill")
+    few, _ = model.apply(variables, encoded, 1, T, method="prefill")
+    assert jax.tree.map(jnp.shape, context) == jax.tree.map(jnp.shape, few)
+    assert all(leaf.shape[:2] == (B, 5) for leaf in jax.tree.leaves(state))
+
+
+def naive(q, own, own_mask, shared, shared_mask):
+    """Softmax attention of one query at a time, in float64."""
+    out = np.zeros(q.shape)
+    for b, k, h, t in np.ndindex(*q.shape[:4]):
+        keys, values = [], []
+        if shared is not None:
+            seen = slice(None) if shared_mask is None else shared_mask[b]
+            keys.append(shared[0][b, h][seen])
+            values.append(shared[1][b, h][seen])
+        if own is not None:
+            seen = slice(None) if own_mask is None else own_mask[t]
+            keys.append(own[0][b, k, h][seen])
+            values.append(own[1][b, k, h][seen])
+        weights = np.exp(np.concatenate(keys).astype(np.float64) @ q[b, k, h, t])
+        out[b, k, h, t] = weights / weights.sum() @ np.concatenate(values)
+    return out
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("sees", ["own", "shared", "both"])
+def test_attention_is_one_softmax_over_own_and_shared_tokens(sees, masked):
+    rng = np.random.default_rng(2)
+    q, *kv = (
+        rng.normal(size=shape).astype(np.float32)
+        for shape in ((2, 3, 2, 4, 5), *[(2, 3, 2, 7, 5)] * 2, *[(2, 2, 6, 5)] * 2)
+    )
+    own = None if sees == "shared" else (kv[0], kv[1])
+    shared = None if sees == "own" else (kv[2], kv[3])
+    own_mask = np.arange(7) <= np.arange(4)[:, None] if masked else None
+    shared_mask = np.array([[1, 1, 0, 1, 0, 1], [0, 0, 0, 0, 0, 1]], bool) if masked else None
+    arguments = (q, own, own_mask, shared, shared_mask)
+    found = attend(*jax.tree.map(jnp.asarray, arguments))
+    np.testing.assert_allclose(found, naive(*arguments), rtol=1e-5, atol=1e-5)
+
+
+def test_a_caption_longer_than_the_decoders_positions_is_refused():
+    long = np.ones((B, K, 9), np.int32)
+    with pytest.raises(UserError, match=r"9 tokens.*positions for 8"):
+        jax.eval_shape(teacher(), MEMORY, long)
+    model, variables = model_of(), variables_of()
+    with pytest.raises(UserError, match=r"9 tokens.*positions for 8"):
+        jax.eval_shape(
+            lambda memory: model.apply(variables, memory, K, 9, method="prefill"), MEMORY
+        )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"encoder.name": "vitt"}, "no encoder 'vitt'. Did you mean 'vit'"),
+        ({"decoder.name": "lstm"}, "no decoder 'lstm'. Known: transformer"),
+        ({"encoder.pach": 8}, "encoder 'vit' has no setting 'pach'. Did you mean 'patch'"),
+        ({"decoder.head": 8}, "decoder 'transformer' has no setting 'head'. Did you mean 'heads'"),
+        ({"bridge.dept": 1}, "bridge has no setting 'dept'. Did you mean 'depth'"),
+        ({"decoder.max_len": 9}, "has no setting 'max_len'"),
+        ({"bridge.width": 9}, "has no setting 'width'"),
+        ({"encoder.size": None}, "encoder 'vit' needs the setting 'size'"),
+        ({"decoder.width": None}, "decoder 'transformer' needs the setting 'width'"),
+    ],
+    ids=str,
+)
+def test_a_config_that_names_what_there_is_not_is_refused(change, message):
+    config = settings()
+    for path, value in change.items():
+        part, name = path.split(".")
+        if value is None:
+            del config[part][name]
+        else:
+            config[part][name] = value
+    with pytest.raises(UserError, match=message):
+        build(config, vocab_size=V, max_len=8)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("encoder.size", "Big", "no ViT of size 'Big'"),
+        ("encoder.patch", 5, "16 x 16 pixels cannot be cut into patches of 5"),
+        ("decoder.fusion", "cros", "no fusion 'cros'. Did you mean 'cross'"),
+        ("decoder.heads", 3, r"width of 16 .* 3 heads"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(path, value, message):
+    config = settings()
+    part, name = path.split(".")
+    config[part][name] = value
+    model = build(config, vocab_size=V, max_len=8)
+    with pytest.raises(UserError, match=message):
+        jax.eval_shape(model.init, jax.random.key(0), IMAGES, TOKENS)
