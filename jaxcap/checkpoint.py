@@ -154,7 +154,8 @@ class Run:
         """
         model = {"params": {**like.frozen, **like.average}, "stats": like.stats}
         train = {"trained": like.trained, "opt_state": like.opt_state, "step": like.step}
-        self._check_same(step, model["params"])
+        self._check_same(step, "model", "params", model["params"])
+        self._check_same(step, "train", "trained", like.trained, "set of trained parameters")
         restored = self.checkpoints.restore(
             step,
             args=ocp.args.Composite(
@@ -178,16 +179,18 @@ class Run:
         Raises:
           UserError: the run is of another model; with the leaves that differ.
         """
-        self._check_same(step, params)
+        self._check_same(step, "model", "params", params)
         target = _abstract({"params": params, "stats": stats})
         restored = self.checkpoints.restore(
             step, args=ocp.args.Composite(model=ocp.args.StandardRestore(target))
         )
         return restored.model["params"], restored.model["stats"]
 
-    def _check_same(self, step: int, params: Params) -> None:
-        saved = self.checkpoints.item_metadata(step)["model"]
-        there = {name: tuple(leaf.shape) for name, leaf in saved["params"].items()}
+    def _check_same(
+        self, step: int, item: str, part: str, params: Params, what: str = "model"
+    ) -> None:
+        saved = self.checkpoints.item_metadata(step)[item]
+        there = {name: tuple(leaf.shape) for name, leaf in saved[part].items()}
         here = {name: tuple(leaf.shape) for name, leaf in params.items()}
         if there == here:
             return
@@ -198,7 +201,8 @@ class Run:
         ]
         more = f"\n  and {len(names) - 8} more" if len(names) > 8 else ""
         raise UserError(
-            f"The checkpoint of step {step} in {self.path} is of another model than the config:\n"
+            f"The checkpoint of step {step} in {self.path} is of another {what} than the "
+            "config:\n"
             + "\n".join(lines)
             + more
             + "\nUse the config that the run was made with, or another --workdir."

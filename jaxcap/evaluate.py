@@ -17,6 +17,7 @@ from jaxcap.data.pipeline import EvalExample, eval_batches
 from jaxcap.data.record import Source
 from jaxcap.data.sources.folder import Folder
 from jaxcap.decode import Search
+from jaxcap.errors import UserError
 from jaxcap.metrics.files import read_predictions
 from jaxcap.metrics.report import check_images, collapse, exact_match, score
 from jaxcap.partition import to_devices, to_host
@@ -69,6 +70,9 @@ def evaluate(
       step, seed: of the checkpoint, for the signature.
       images: 0 is all.
       workers: of the pipeline.
+
+    Raises:
+      UserError: no image can be read.
     """
     source = example.source
     said: dict[int, str] = {}
@@ -86,6 +90,11 @@ def evaluate(
                 said[int(index)] = example.tokenizer.decode(tokens.tolist())
             elif index < len(source):
                 unreadable.append(_image_id(source, int(index)))
+    if not said:
+        raise UserError(
+            f"None of the {len(unreadable)} images of {source.name}, split {source.split}, could "
+            f"be read; the first is {unreadable[0]}."
+        )
     return _scored(
         said,
         unreadable,

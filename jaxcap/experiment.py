@@ -39,10 +39,11 @@ class Experiment:
 
     @classmethod
     def open(cls, config: ConfigDict, run: Run) -> "Experiment":
-        """The experiment of a config in a run directory, which then has both config and tokenizer.
+        """The experiment of a config in a run directory, which then has a tokenizer.
 
         The tokenizer of a run that was begun is the one that it was begun with.
         """
+        mesh = make_mesh(config.mesh.to_dict())
         if (run.path / "tokenizer").is_dir():
             tokenizer = run.tokenizer()
         else:
@@ -53,8 +54,7 @@ class Experiment:
                 settings.pop("kind"), captions, prompts=source.prompts, **settings
             )
             run.save_tokenizer(tokenizer)
-        run.save_config(config)
-        return cls(config, tokenizer, make_mesh(config.mesh.to_dict()))
+        return cls(config, tokenizer, mesh)
 
     @classmethod
     def of_run(cls, run: Run, changes: Mapping[str, Any]) -> "Experiment":

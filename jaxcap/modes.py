@@ -26,6 +26,7 @@ def evaluate(config: ConfigDict, workdir: str) -> None:
         print_scores(evaluate_predictions(Path(workdir), source, config.seed))
         return
     run = Run(workdir)
+    run.best_step()  # a directory that holds no run is refused before anything is written to it
     found, step = evaluate_run(Experiment.open(config, run), run, run.path)
     if jax.process_index() == 0:
         print_scores(found, step)

@@ -56,18 +56,19 @@ def make_mesh(sizes: Mapping[str, int], devices: Sequence[jax.Device] | None = N
     return jax.make_mesh(shape, AXES, axis_types=(AxisType.Auto,) * 3, devices=devices)
 
 
-def check_batch(batch_size: int, mesh: Mesh) -> None:
-    """Refuse a batch that the mesh cannot share out evenly.
+def check_batch(batch_size: int, mesh: Mesh, parts: int = 1) -> None:
+    """Refuse a batch whose parts (see `accumulate`) the mesh cannot share out evenly.
 
     Raises:
       UserError: with the numbers.
     """
     ways = math.prod(mesh.shape[name] for name in BATCH)
-    if batch_size % ways:
+    if batch_size < 1 or parts < 1 or batch_size % (ways * parts):
+        accumulated = f" in {parts} parts (accumulate)" if parts != 1 else ""
         raise UserError(
-            f"A batch of {batch_size} images cannot be shared out evenly over {ways} devices "
-            f"(data={mesh.shape['data']} x fsdp={mesh.shape['fsdp']}). Make batch_size a multiple "
-            f"of {ways}, or the mesh smaller."
+            f"A batch of {batch_size} images{accumulated} cannot be shared out evenly over {ways} "
+            f"devices (data={mesh.shape['data']} x fsdp={mesh.shape['fsdp']}). Make batch_size a "
+            f"multiple of {ways * max(parts, 1)}, or the mesh smaller."
         )
 
 

@@ -4,7 +4,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from jaxcap.partition import check_batch, to_devices
 from jaxcap.samples import draw_samples
 from jaxcap.state import TrainState
 from jaxcap.summary import print_parameters, print_program
-from jaxcap.train_step import make_step
+from jaxcap.train_step import compile_step, make_step
 
 
 def train(config: ConfigDict, workdir: str | Path) -> None:
@@ -38,7 +38,8 @@ def train(config: ConfigDict, workdir: str | Path) -> None:
     run = Run(workdir)
     experiment = Experiment.open(config, run)
     mesh = experiment.mesh
-    check_batch(config.batch_size, mesh)
+    check_batch(config.batch_size, mesh, config.accumulate)
+    check_batch(config.eval.batch_size, mesh)
     with jax.set_mesh(mesh):
         # Shapes before arrays: a state is only made where it will lie. Then, in this order:
         # 1. a run that has a checkpoint goes on from it, whatever else the config says;
@@ -46,9 +47,12 @@ def train(config: ConfigDict, workdir: str | Path) -> None:
         # 3. or the parameters are fresh.
         latest = run.latest_step()
         state = experiment.fresh_state() if latest is None else experiment.restore(run, latest)
+        run.save_config(config)  # not before it is known to be that of the run's model
         print_parameters(state)
         if config.data.cache:
             experiment.keep_memories(state.variables())
+        # Opens the evaluation data too: what is wrong with either shows now, not after hours.
+        console.print(f"Search    {experiment.search.signature()}")
         if latest is None:
             run.save(state)  # so that there is always something to go back to
         else:
@@ -72,12 +76,12 @@ def _loop(experiment: Experiment, run: Run, state: TrainState, mesh: Mesh) -> No
         experiment.model, config, experiment.optimizer, experiment.tokenizer.bos
     )
     compiled, clock, window = None, Clock(), Window(start)
-    with _sigterm() as stop, Bar(start, config.steps) as bar:
+    with closing(batches), _sigterm() as stop, Bar(start, config.steps) as bar:
         for step in range(start + 1, config.steps + 1):
             with clock.waiting():
                 batch = to_devices(next(batches), mesh)
             if compiled is None:
-                compiled = jax.jit(step_function, donate_argnums=0).lower(state, batch).compile()
+                compiled = compile_step(step_function, state, batch)
                 print_program(compiled, mesh, config.batch_size)
                 clock.reset()
             state, metrics = compiled(state, batch)
@@ -108,7 +112,6 @@ def _loop(experiment: Experiment, run: Run, state: TrainState, mesh: Mesh) -> No
                 run.wait()
                 console.print(f"Stopped by SIGTERM; saved step {step}. The same command goes on.")
                 return
-    batches.close()
     if start >= config.steps:
         console.print(f"Nothing to train: the run has all of its {config.steps} steps.")
 
@@ -158,16 +161,18 @@ class Window:
         """Their means, and the sum of unreadable images.
 
         Raises:
-          UserError: a loss was not finite.
+          UserError: a loss, a gradient or an update was not finite.
         """
         stacked = jax.tree.map(lambda *rows: np.asarray(jnp.stack(rows)), *self._metrics)
-        if not np.isfinite(stacked["loss"] + stacked["grad_norm"]).all():
-            bad = int(np.argmin(np.isfinite(stacked["loss"] + stacked["grad_norm"])))
+        # An update that is not finite shows in the loss only a step later: too late for a save.
+        finite = np.isfinite(stacked["loss"] + stacked["grad_norm"] + stacked["update_norm"])
+        if not finite.all():
+            bad = int(np.argmin(finite))
             raise UserError(
-                f"The loss is not finite at step {self._start + 1 + bad} (found when looking at "
-                f"steps {self._start + 1} to {step}). The checkpoint of step {run.latest_step()} "
-                f"in {run.path} is from before it. Lower optim.lr, raise optim.warmup or set "
-                "optim.clip, and start the same command again."
+                f"The loss or the update is not finite at step {self._start + 1 + bad} (found when "
+                f"looking at steps {self._start + 1} to {step}). The checkpoint of step "
+                f"{run.latest_step()} in {run.path} is from before it. Lower optim.lr, raise "
+                "optim.warmup or set optim.clip, and start the same command again."
             )
         numbers = {name: float(np.mean(rows)) for name, rows in stacked.items()}
         return numbers | {"unreadable": float(stacked["unreadable"].sum())}

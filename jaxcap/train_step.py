@@ -73,10 +73,20 @@ def make_step(
             "tokens": sums.tokens,
             "unreadable": (~batch["mask"].any(axis=(1, 2))).sum().astype(jnp.float32),
             "grad_norm": optax.tree.norm(grads),
+            "update_norm": optax.tree.norm(updates),
         }
         return new, metrics
 
     return step
+
+
+def compile_step(
+    step: Callable[[TrainState, Batch], tuple[TrainState, Metrics]], state: TrainState, batch: Batch
+) -> jax.stages.Compiled:
+    """The step as a program that works in the memory of `state`, and leaves the new one there."""
+    layout = jax.tree.map(lambda leaf: leaf.sharding, state)
+    program = jax.jit(step, donate_argnums=0, out_shardings=(layout, None))
+    return program.lower(state, batch).compile()
 
 
 def _parts(leaf: Array, parts: int) -> Array:

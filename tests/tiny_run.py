@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from ml_collections import ConfigDict
 
 from jaxcap.config import base
 from jaxcap.train import train
@@ -10,7 +11,7 @@ from jaxcap.train import train
 SOURCE = "shapes:size=32,train=64,val=4"
 
 
-def train_tiny(folder: Path) -> None:
+def get_config(arg: str = "") -> ConfigDict:
     config = base()
     config.steps = 3
     config.batch_size = 8
@@ -29,7 +30,11 @@ def train_tiny(folder: Path) -> None:
     }
     config.search = {"beams": 1, "max_len": 6}
     config.eval.batch_size = 8
-    train(config, folder)
+    return config
+
+
+def train_tiny(folder: Path) -> None:
+    train(get_config(), folder)
 
 
 def photographs(count: int) -> list[np.ndarray]:
