@@ -152,7 +152,7 @@ def test_captions_have_the_logps_that_teacher_forcing_gives_them(fusion, sample)
 
 
 def value_and_gradient(**chosen):
-    """The function (variables, image, tokens) -> the captions' likelihood in training, and its gradient."""
+    """(variables, image, tokens) -> the captions' likelihood in training, and its gradient."""
     model = model_of(dropout=0.2, **chosen)
 
     def likelihood(variables, image, tokens):
