@@ -12,6 +12,7 @@ SOURCE = "shapes:size=32,train=64,val=4"
 
 
 def get_config(arg: str = "") -> ConfigDict:
+    """The config; with `random`, one that draws all that training can draw."""
     config = base()
     config.steps = 3
     config.batch_size = 8
@@ -28,6 +29,9 @@ def get_config(arg: str = "") -> ConfigDict:
         "heads": 2,
         "mlp_width": 32,
     }
+    if arg == "random":
+        config.data.crop = 0.5
+        config.model.encoder.dropout = config.model.decoder.dropout = 0.2
     config.search = {"beams": 1, "max_len": 6}
     config.eval.batch_size = 8
     return config

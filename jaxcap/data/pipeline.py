@@ -1,5 +1,8 @@
 """Batches: examples in an order that is a function of seed, epoch and index alone (grain)."""
 
+import multiprocessing
+import os
+import threading
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -145,7 +148,8 @@ def _read(batches: grain.MapDataset, workers: int) -> Generator[Batch, None, Non
     threads = grain.ReadOptions(num_threads=0 if workers else 4, prefetch_buffer_size=4)
     dataset = batches.to_iter_dataset(threads)
     if workers:
-        dataset = dataset.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers))
+        options = grain.MultiprocessingOptions(num_workers=workers)
+        dataset = dataset.mp_prefetch(options, worker_init_fn=_end_with_parent)
     iterator = iter(dataset)
     try:
         yield from iterator
@@ -153,3 +157,15 @@ def _read(batches: grain.MapDataset, workers: int) -> Generator[Batch, None, Non
         close = getattr(iterator, "close", None)
         if close is not None:
             close()  # or the workers' shared memory would leak
+
+
+def _end_with_parent(index: int, count: int) -> None:
+    """Let this worker process end when the one that started it is killed, not wait for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
