@@ -47,7 +47,9 @@ def test_its_model_can_be_built(name, arg):
 
 
 def test_coco_runs_on_a_prepared_data_set(tmp_path):
-    prepare("shapes:size=96,train=16,val=4,test=4", str(tmp_path / "tiny"), workers=0, progress=False)
+    prepare(
+        "shapes:size=96,train=16,val=4,test=4", str(tmp_path / "tiny"), workers=0, progress=False
+    )
     config = load("coco", "runlocal")
     config.data.source = f"tfds:{tmp_path / 'tiny'}"
     config.data.image_size = 64
