@@ -4,6 +4,7 @@ Command   python -m jaxcap.main --config=configs/flickr8k.py:DIR --workdir=runs/
           DIR is the data set as distributed: Images/, Flickr8k.token.txt and the split lists.
 Hardware  2 CPU cores, 8 GiB of memory
 Needs     pip install 'jaxcap[pretrained]'
+Score     not measured from end to end yet
 """
 
 from ml_collections import ConfigDict

@@ -2,6 +2,8 @@
 
 Command   python -m jaxcap.main --config=configs/shapes.py --workdir=runs/shapes
 Hardware  2 CPU cores
+Time      7 minutes for 2,200 steps on a machine with other work; `:long` has 14,000
+Score     exact_match_seen 0.87, exact_match_held_out 0.59 (val, 300 records each, greedy, seed 0)
 """
 
 from ml_collections import ConfigDict
