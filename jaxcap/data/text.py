@@ -3,9 +3,11 @@
 import hashlib
 import json
 import os
-import shutil
+import re
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from jaxcap.metrics.ptb import ptb_words
 SPECIAL = {"pad": "<pad>", "bos": "<bos>", "eos": "<eos>", "unk": "<unk>"}  # ids 0 to 3
 KINDS = ("word", "bpe", "hf")
 _OURS = "jaxcap.json"
+_PROMPT = re.compile(r"<\w[^<>\s]*>")  # neither words nor bytes learnt of words look so
 
 
 class Tokenizer:
@@ -36,15 +39,16 @@ class Tokenizer:
         self.eos, self.unk = roles["eos"], roles["unk"]
         backend.encode_special_tokens = True  # a caption that says "<eos>" does not end there
         added = backend.get_added_tokens_decoder().items()
-        self._prompts = {token.content: id for id, token in added if id not in roles.values()}
+        special = {token.content: id for id, token in added if token.special}
+        self._prompts = {token: id for token, id in special.items() if id not in roles.values()}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Tokenizer, (self.backend, self.kind, self.roles, self.label)
 
-    @property
+    @cached_property
     def vocab_size(self) -> int:
-        """How many ids there are; all are below it."""
-        return self.backend.get_vocab_size()
+        """One more than the greatest id: a ready tokenizer may have gaps between its ids."""
+        return max(self.backend.get_vocab(with_added_tokens=True).values()) + 1
 
     @property
     def banned(self) -> tuple[int, ...]:
@@ -81,16 +85,18 @@ class Tokenizer:
         return self.backend.decode([id], skip_special_tokens=False)
 
     def save(self, directory: str | os.PathLike[str]) -> None:
-        """Write the folder, whole or not at all: beside its place, then renamed."""
+        """Write the folder beside its place, then rename it: a failure leaves the old one."""
         folder = Path(directory)
-        beside = folder.with_name(f".{folder.name}.{os.getpid()}")
-        beside.mkdir(parents=True, exist_ok=True)
-        self.backend.save(str(beside / "tokenizer.json"))
-        ours = {"kind": self.kind, "roles": self.roles, "label": self.label}
-        (beside / _OURS).write_text(json.dumps(ours, indent=2), encoding="utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
-        beside.rename(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as beside:
+            new = Path(beside, "new")
+            new.mkdir()
+            self.backend.save(str(new / "tokenizer.json"))
+            ours = {"kind": self.kind, "roles": self.roles, "label": self.label}
+            (new / _OURS).write_text(json.dumps(ours, indent=2), encoding="utf-8")
+            if folder.exists():
+                folder.rename(Path(beside, "old"))
+            new.rename(folder)
 
 
 def load_tokenizer(directory: str | os.PathLike[str]) -> Tokenizer:
@@ -130,22 +136,36 @@ def build_tokenizer(
       captions: of the training split, and no other: a vocabulary that knows the test words
         flatters its scores.
       min_count: of "word": words that are rarer are unknown.
-      vocab_size: of "bpe", at most.
+      vocab_size: of "bpe", at most; fewer where the captions hold fewer.
       path: of "hf": a directory in the Hugging Face layout.
-      prompts: texts that become one special token each.
+      prompts: texts in angle brackets, such as "<layout>", that become one special token each.
 
     Raises:
-      UserError: an unknown kind, no words to build of, or a directory that holds no tokenizer.
+      UserError: an unknown kind, a prompt of another form, no words to build of, a vocabulary too
+        small for bytes, or a directory that holds no tokenizer.
     """
     if kind not in KINDS:
         raise UserError(f"There is no tokenizer {kind!r}. {did_you_mean(kind, KINDS)}")
+    for prompt in prompts:
+        if not _PROMPT.fullmatch(prompt):
+            raise UserError(
+                f"The prompt {prompt!r} could be taken for words of a caption. Write the prompts "
+                'of the data in angle brackets and without spaces, such as "<layout>".'
+            )
     if kind == "hf":
+        if not path:
+            raise UserError(
+                "The tokenizer hf is read from a directory, and none is named; set tokenizer.path."
+            )
         backend, roles = read_folder(Path(path))
+        backend.no_padding()  # settings of whoever saved it: rows are filled and cut elsewhere
+        backend.no_truncation()
         backend.add_special_tokens([AddedToken(token, special=True) for token in prompts])
         return Tokenizer(backend, "hf", roles, f"hf:{Path(path).name}")
-    special = [*SPECIAL.values(), *prompts]
+    special = list(dict.fromkeys([*SPECIAL.values(), *prompts]))
+    texts = [_without(caption, prompts) for caption in captions]
     if kind == "word":
-        counts = Counter(w for caption in captions for w in ptb_words(_without(caption, prompts)))
+        counts = Counter(w for text in texts for w in ptb_words(text))
         kept = sorted((w for w in counts if counts[w] >= min_count), key=lambda w: (-counts[w], w))
         if not kept:
             raise UserError(
@@ -156,17 +176,25 @@ def build_tokenizer(
         backend = Backend(models.WordLevel(vocab, unk_token=SPECIAL["unk"]))
         label = f"word,min_count={min_count}"
     else:
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        if not any(map(str.strip, texts)):
+            raise UserError("The training captions are empty: there is nothing to learn bpe of.")
+        if vocab_size < len(special) + len(alphabet):
+            raise UserError(
+                f"tokenizer.vocab_size={vocab_size} is too small: {len(alphabet)} bytes and "
+                f"{len(special)} special tokens alone need {len(special) + len(alphabet)}."
+            )
         backend = Backend(models.BPE())
         backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         backend.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(
             vocab_size=vocab_size,
             special_tokens=special,
-            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            initial_alphabet=alphabet,
             show_progress=False,
         )
         # Each different caption once, in a fixed order, so that the order of the data is none's.
-        backend.train_from_iterator(sorted({_without(c, prompts) for c in captions}), trainer)
+        backend.train_from_iterator(sorted(set(texts)), trainer)
         label = "bpe"
     backend.add_special_tokens([AddedToken(token, special=True) for token in special])
     roles = {role: special.index(token) for role, token in SPECIAL.items()}

@@ -3,11 +3,17 @@
 import json
 import pickle
 import random
+import re
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer as Backend
+from tokenizers import models, pre_tokenizers
 
 from jaxcap.data.text import SPECIAL, build_tokenizer, load_tokenizer
 from jaxcap.errors import UserError
@@ -169,3 +175,90 @@ def test_what_cannot_be_built_is_said():
         build("word", min_count=9)
     with pytest.raises(UserError, match="looked for"):
         build("hf", (), path="/nowhere")
+    with pytest.raises(UserError, match=r"set tokenizer\.path"):
+        build("hf", ())
+    with pytest.raises(UserError, match="captions are empty"):
+        build("bpe", ("", " ", "<short> "), prompts=PROMPTS)
+    with pytest.raises(UserError, match=r"vocab_size=261 .* need 262"):
+        build("bpe", vocab_size=261, prompts=PROMPTS)
+
+
+@pytest.mark.parametrize("kind", ["word", "bpe", "hf"])
+@pytest.mark.parametrize("prompt", ["dog", "", "<>", "<in short>", "<short> <long>"])
+def test_a_prompt_that_might_be_words_is_refused(kind, prompt):
+    with pytest.raises(UserError, match=f"{re.escape(repr(prompt))}.*angle brackets"):
+        build(kind, prompts=(*PROMPTS, prompt), path="unread")
+
+
+@pytest.mark.parametrize("kind", ["word", "bpe"])
+def test_a_prompt_named_twice_is_one(kind):
+    found = build(kind, prompts=(*PROMPTS, *PROMPTS))
+    assert sorted(found.backend.get_vocab().values()) == list(range(found.vocab_size))
+    assert found.signature == build(kind, prompts=PROMPTS).signature
+
+
+def test_words_stand_by_count_then_by_alphabet():
+    found = build("word", ("b c a", "c b", "c"), prompts=PROMPTS)
+    words = [found.word(id) for id in range(found.vocab_size)]
+    assert words == [*SPECIAL.values(), *PROMPTS, "c", "b", "a"]
+
+
+def test_the_pieces_of_a_caption_join_to_its_text(bpe):
+    assert "".join(bpe.word(id) for id in bpe.encode(CAPTIONS[2])) == CAPTIONS[2]
+
+
+def test_a_failure_while_saving_leaves_the_old_folder(word, bpe, tmp_path, monkeypatch):
+    word.save(tmp_path / "tokenizer")
+
+    def full(*args, **kwargs):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="no space"):
+        bpe.save(tmp_path / "tokenizer")
+    assert load_tokenizer(tmp_path / "tokenizer").signature == word.signature
+    assert [entry.name for entry in tmp_path.iterdir()] == ["tokenizer"]
+
+
+def test_a_wordpiece_folder(tmp_path):
+    pieces = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "dog", "run", "##s", ".")
+    (tmp_path / "vocab.txt").write_text("\n".join(pieces))
+    named = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep")}
+    settings = {"tokenizer_class": "BertTokenizer", **named}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    found = build("hf", (), path=str(tmp_path), prompts=("<short>",))
+    assert found.roles == {"pad": 0, "unk": 1, "bos": 2, "eos": 3}
+    assert found.banned == (0, 1, 2)
+    ids = found.encode("<short> A dog runs. Zebra")
+    assert ids == [10, 5, 6, 7, 8, 9, 1]
+    assert found.decode([*ids, 3, 5]) == "a dog runs."
+
+
+def test_a_ready_tokenizer_neither_fills_nor_cuts_and_may_have_gaps(tmp_path):
+    vocab = {"<s>": 0, "</s>": 1, "<unk>": 2, "dog": 9}
+    backend = Backend(models.WordLevel(vocab, unk_token="<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    backend.enable_padding(length=6, pad_id=0, pad_token="<s>")
+    backend.enable_truncation(1)
+    backend.save(str(tmp_path / "tokenizer.json"))
+    named = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    (tmp_path / "special_tokens_map.json").write_text(json.dumps(named))
+    found = build("hf", (), path=str(tmp_path))
+    assert found.encode("dog dog") == [9, 9]
+    assert found.vocab_size == 10
+
+
+def test_an_added_word_is_no_prompt(bpe, tmp_path):
+    backend = Backend.from_str(bpe.backend.to_str())
+    backend.add_tokens(["zebra"])
+    backend.save(str(tmp_path / "tokenizer.json"))
+    named = {"bos_token": "<bos>", "eos_token": "<eos>"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(named))
+    found = build("hf", (), path=str(tmp_path))
+    assert found.decode(found.encode("zebra runs")) == "zebra runs"
+
+
+def test_a_worker_process_needs_neither_jax_nor_flax():
+    code = "import sys, jaxcap.data.text; print({'jax', 'flax'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"
