@@ -40,9 +40,9 @@ def main() -> None:
     except RequiredValueError as error:
         sys.exit(_say(f"The config leaves a required field empty: {error}"))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        if "config" not in type(error).__module__ and not _is_config_error(error):
+        if not _is_config_error(error):
             raise
-        sys.exit(_say(str(error)))
+        sys.exit(_say(_unquoted(str(error))))
 
 
 def _is_config_error(error: BaseException) -> bool:
@@ -52,6 +52,13 @@ def _is_config_error(error: BaseException) -> bool:
         files.append(trace.tb_frame.f_code.co_filename)
         trace = trace.tb_next
     return "ml_collections" in files[-1]
+
+
+def _unquoted(text: str) -> str:
+    """One line of a KeyError's text, which Python quotes and escapes."""
+    if text[:1] in ("'", '"'):
+        text = text[1:-1].replace("\\n", " ").replace("\\'", "'")
+    return "config: " + " ".join(text.split())
 
 
 def _say(message: str) -> int:
