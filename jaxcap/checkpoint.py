@@ -16,6 +16,7 @@ from jaxcap.errors import UserError
 from jaxcap.state import Params, TrainState
 
 BEST_BY = "CIDEr"
+PARTS = ("_CHECKPOINT_METADATA", "model", "train", "data")  # of a checkpoint that is whole
 
 
 def write_text(path: Path, text: str) -> None:
@@ -49,7 +50,7 @@ class Run:
 
     @property
     def checkpoints(self) -> ocp.CheckpointManager:
-        """Opened when first needed; a save that a kill cut short is not among its steps."""
+        """Opened when first needed; ask `steps` which of its checkpoints may be read."""
         if self._manager is None:
             folder = self.path / "checkpoints"
             folder.mkdir(parents=True, exist_ok=True)
@@ -62,6 +63,20 @@ class Run:
                 folder, options=self._options, item_handlers=handlers
             )
         return self._manager
+
+    def steps(self) -> list[int]:
+        """The checkpoints that are whole.
+
+        A save that a kill cut short has another name; an old checkpoint that was being removed
+        then, or a copy that was cut short, has the name but lacks a part.
+        """
+        if not (self.path / "checkpoints").is_dir():
+            return []
+        folders = ((step, self.path / "checkpoints" / str(step)) for step in self._known())
+        return [step for step, folder in folders if all((folder / part).exists() for part in PARTS)]
+
+    def _known(self) -> list[int]:
+        return sorted(self.checkpoints.all_steps())
 
     def save_config(self, config: ConfigDict) -> None:
         """Write config.json."""
@@ -97,8 +112,11 @@ class Run:
     def save(self, state: TrainState, scores: dict[str, float] | None = None) -> None:
         """Save the state after its step; `scores` make it a candidate for the best."""
         step = int(state.step)
-        if step in self.checkpoints.all_steps():
-            return
+        if step in self._known():
+            self.wait()
+            if step in self.steps():
+                return
+            self.checkpoints.delete(step)
         model = {"params": {**state.frozen, **state.average}, "stats": state.stats}
         train = {"trained": state.trained, "opt_state": state.opt_state, "step": state.step}
         items = {
@@ -114,7 +132,7 @@ class Run:
 
     def latest_step(self) -> int | None:
         """The step to go on from, or None for a run that has not begun."""
-        return self.checkpoints.latest_step() if (self.path / "checkpoints").is_dir() else None
+        return max(self.steps(), default=None)
 
     def best_step(self) -> int:
         """The step with the best score, or the latest where none was evaluated.
@@ -129,7 +147,7 @@ class Run:
                 "Train it first: python -m jaxcap.main --config=... --workdir=..."
             )
         best = self.checkpoints.best_step()
-        return latest if best is None else best
+        return best if best in self.steps() else latest
 
     def checkpoint(self, step: int | None = None) -> int:
         """The step of the checkpoint to use: the wanted one, or the best.
@@ -138,11 +156,11 @@ class Run:
           UserError: there is none, or none of that step.
         """
         best = self.best_step()
-        known = self.checkpoints.all_steps()
+        known = self.steps()
         if step is not None and step not in known:
             raise UserError(
                 f"The run {self.path} has no checkpoint of step {step}. It has those of "
-                f"{', '.join(map(str, sorted(known)))}; the best is {best}."
+                f"{', '.join(map(str, known))}; the best is {best}."
             )
         return best if step is None else step
 

@@ -168,6 +168,7 @@ class Window:
         finite = np.isfinite(stacked["loss"] + stacked["grad_norm"] + stacked["update_norm"])
         if not finite.all():
             bad = int(np.argmin(finite))
+            run.wait()
             raise UserError(
                 f"The loss or the update is not finite at step {self._start + 1 + bad} (found when "
                 f"looking at steps {self._start + 1} to {step}). The checkpoint of step "

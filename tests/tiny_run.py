@@ -6,8 +6,10 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jaxcap.config import base
+from jaxcap.models.vit import SIZES
 from jaxcap.train import train
 
+SIZES["tiny"] = (16, 1, 2)  # compiling the layers of a real one is most of the time of a test
 SOURCE = "shapes:size=32,train=64,val=4"
 
 
@@ -21,7 +23,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.data.captions = 2
     config.data.max_len = 24
     config.tokenizer.min_count = 1
-    config.model.encoder = {"name": "vit", "size": "mini", "patch": 16}
+    config.model.encoder = {"name": "vit", "size": "tiny", "patch": 16}
     config.model.decoder = {
         "name": "transformer",
         "width": 16,

@@ -1,0 +1,189 @@
+"""Kept memories: whole after any cut, of these weights and no others, and as good as pixels."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_run import get_config
+
+from jaxcap import memory_store as module
+from jaxcap.checkpoint import Run
+from jaxcap.data.image import ImageError
+from jaxcap.data.pipeline import EvalExample, train_batches
+from jaxcap.data.sources import open_source
+from jaxcap.data.text import build_tokenizer
+from jaxcap.data.views import Pixels
+from jaxcap.errors import UserError
+from jaxcap.experiment import Experiment
+from jaxcap.memory_store import MemoryStore, memory_store
+from jaxcap.models.memory import Memory
+from jaxcap.partition import make_mesh, to_devices
+from jaxcap.train_step import compile_step, make_step
+
+IMAGES = 11
+
+
+class Means:
+    """An encoder that is one product: the four quarters of the image, scaled."""
+
+    def apply(self, variables, image, method):
+        assert method == "features"
+        quarters = image.reshape(-1, 2, 4, 2, 4, 3).mean(axis=(2, 4)).reshape(-1, 4, 3)
+        scale = variables["params"]["encoder"]["scale"]
+        return Memory(quarters * scale, jnp.ones(quarters.shape[:2], bool))
+
+
+def variables(scale=0.5):
+    return {"params": {"encoder": {"scale": jnp.float32(scale)}}, "batch_stats": {}}
+
+
+@pytest.fixture
+def example(tmp_path, monkeypatch):
+    """Eleven photographs, the sixth of them corrupt; four a shard."""
+    monkeypatch.setattr(module, "SHARD", 4)
+    rng = np.random.default_rng(0)
+    for number in range(IMAGES):
+        pixels = rng.integers(0, 256, (8, 8, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number:02d}.png")
+    (tmp_path / "05.png").write_bytes(b"no photograph")
+    rows = [f"{number:02d}.png,a,all" for number in range(IMAGES)]
+    (tmp_path / "table.csv").write_text("\n".join(["image,caption,split", *rows]))
+    source = open_source(f"csv:{tmp_path / 'table.csv'}", "all")
+    return EvalExample(source, Pixels(source, 8), build_tokenizer("word", ["a"]))
+
+
+def fill(store, example, scale=0.5, devices=8):
+    mesh = make_mesh({"data": devices}, jax.devices()[:devices])
+    with jax.set_mesh(mesh):
+        store.fill(Means(), variables(scale), mesh, example, batch_size=8)
+
+
+def kept(store):
+    return {file.name: file.read_bytes() for file in sorted(store.folder.iterdir())}
+
+
+def test_each_image_has_its_memory_in_float16(example, tmp_path):
+    store = MemoryStore(tmp_path / "kept", example.source)
+    with pytest.raises(UserError, match=r"no kept memories.*--mode=encode"):
+        store.view()
+    fill(store, example)
+    view = store.view()
+    for index in range(IMAGES):
+        if index == 5:
+            with pytest.raises(ImageError, match="image 5"):
+                view(index)
+            continue
+        quarters = example.view(index)["image"].reshape(2, 4, 2, 4, 3).mean(axis=(1, 3))
+        memory = view(index)["memory"]
+        assert memory.dtype == np.float16
+        np.testing.assert_allclose(memory, quarters.reshape(4, 3) * 0.5, rtol=1e-3)
+        assert memory.shape == view.blank()["memory"].shape
+
+
+@pytest.mark.parametrize("shards", [0, 1, 2, 3])
+def test_cut_short_after_some_shards_it_goes_on(example, tmp_path, monkeypatch, shards):
+    whole = MemoryStore(tmp_path / "whole", example.source)
+    fill(whole, example)
+    store = MemoryStore(tmp_path / "kept", example.source)
+    write, written = module._write, []
+
+    def write_and_die(file, rows):
+        if len(written) == shards:
+            (file.parent / f".{file.name}").write_bytes(b"half a shard")
+            raise KeyboardInterrupt
+        written.append(file)
+        write(file, rows)
+
+    monkeypatch.setattr(module, "_write", write_and_die)
+    if shards < 3:
+        with pytest.raises(KeyboardInterrupt):
+            fill(store, example)
+        with pytest.raises(UserError, match="no kept memories"):
+            store.view()
+    else:  # all were written, only the manifest was not
+        fill(store, example)
+        store.manifest.unlink()
+
+    again = []
+    monkeypatch.setattr(
+        module, "_write", lambda file, rows: (again.append(file), write(file, rows))
+    )
+    fill(store, example, devices=1)
+    assert len(again) == 3 - shards
+    assert kept(store) == kept(whole)
+
+
+def test_memories_of_other_weights_are_refused(example, tmp_path):
+    store = MemoryStore(tmp_path / "kept", example.source)
+    fill(store, example)
+    before = kept(store)
+    with pytest.raises(UserError, match="of other weights"):
+        fill(store, example, scale=0.25)
+    fill(store, example)
+    assert kept(store) == before
+
+
+def test_the_folder_is_named_after_all_that_the_memories_depend_on(tmp_path):
+    def folder(**changes):
+        config = get_config()
+        config.data.cache = str(tmp_path)
+        config.update_from_flattened_dict(changes)
+        source = open_source(config.data.source, config.data.train)
+        return memory_store(config, source).folder
+
+    assert folder() == folder(**{"steps": 9, "model.decoder.width": 8, "data.crop": 0.5})
+    others = (
+        {"data.image_size": 64},
+        {"data.source": "shapes:size=32,train=63,val=4"},
+        {"data.source": "shapes:size=32,train=64,val=4,seed=1"},
+        {"model.encoder.patch": 8},
+        {"model.dtype": "bfloat16"},
+        {"seed": 1},
+        {"data.train": "val"},
+    )
+    assert len({folder(), *(folder(**other) for other in others)}) == len(others) + 1
+
+
+@pytest.fixture
+def frozen(tmp_path):
+    """A config whose encoder is frozen and whose memories are kept."""
+    config = get_config()
+    config.data.source = "shapes:size=32,train=8,val=1"
+    config.data.cache = str(tmp_path / "cache")
+    config.optim.parts = (("^encoder/", 0.0),)
+    return config
+
+
+def test_a_step_on_kept_memories_is_a_step_on_the_pixels(frozen, tmp_path):
+    config = frozen
+    config.optim.update({"warmup": 0, "eps": 1e-3})
+    experiment = Experiment.open(config, Run(tmp_path / "run"))
+    experiment = dataclasses.replace(experiment, mesh=make_mesh({}, jax.devices()[:1]))
+    found = {}
+    with jax.set_mesh(experiment.mesh):
+        experiment.keep_memories(experiment.fresh_state().variables())
+        for kind in ("memory", "image"):
+            config.data.cache = str(tmp_path / "cache") if kind == "memory" else ""
+            batches = train_batches(experiment.train_example(), batch_size=8, seed=0)
+            batch = to_devices(next(batches), experiment.mesh)
+            batches.close()
+            assert kind in batch
+            state = experiment.fresh_state()
+            bos = experiment.tokenizer.bos
+            step = make_step(experiment.model, config, experiment.optimizer, bos)
+            found[kind] = compile_step(step, state, batch)(state, batch)
+    (kept, kept_metrics), (seen, metrics) = found["memory"], found["image"]
+    np.testing.assert_allclose(kept_metrics["loss"], metrics["loss"], rtol=1e-3)
+    for name, leaf in seen.trained.items():
+        np.testing.assert_allclose(kept.trained[name], leaf, atol=2e-5, err_msg=name)
+
+
+def test_a_trained_encoder_cannot_be_kept(frozen, tmp_path):
+    frozen.optim.parts = (("^encoder/layer_0/", 1.0), ("^encoder/", 0.0))
+    experiment = Experiment.open(frozen, Run(tmp_path / "run"))
+    with pytest.raises(UserError, match=r"encoder/layer_0/.* is trained"):
+        experiment.keep_memories({})
+    assert not (tmp_path / "cache").exists()
