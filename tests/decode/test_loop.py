@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from reference import beam_search
+from reference import allowed, beam_search
 from toy import BOS, EOS, PAD, Prefixes, every_caption, on_host, run, search_tables, tables
 
 from jaxcap.decode import Search, decode, loop
@@ -95,43 +95,14 @@ def test_fewer_words_than_candidates():
         check(found, image, table[image], search, expected)
 
 
-def chain(table, search):
-    """Captions of a Markov chain, probabilities [V, V] from word to word."""
-
-    def step(state, token, t):
-        return jnp.log(jnp.asarray(table, jnp.float32))[token], state
-
-    return decode(
-        step,
-        (),
-        search,
-        prompt=jnp.zeros((1, 0), jnp.int32),
-        prompt_len=jnp.zeros(1, jnp.int32),
-        keys=jax.random.split(jax.random.key(0), 1),
-        bos=BOS,
-        eos=EOS,
-        pad=PAD,
-    )
-
-
-def test_beams_find_the_optimum_that_greedy_misses():
-    # "3 eos" begins better (0.6 against 0.4) and ends worse (0.3 and 0.6 * 0.5, against 0.9).
-    table = [
-        [1.0, 0.0, 0.0, 0.0, 0.0],
-        [0.0, 0.0, 0.0, 0.6, 0.4],
-        [1.0, 0.0, 0.0, 0.0, 0.0],
-        [0.0, 0.0, 0.5, 0.25, 0.25],
-        [0.0, 0.0, 0.9, 0.1, 0.0],
-    ]
-    greedy = chain(table, Search(max_len=3, length_penalty=0.0))
-    assert greedy.tokens[0, 0].tolist() == [3, EOS, PAD]
-    np.testing.assert_allclose(np.exp(greedy.scores[0, 0]), 0.3, rtol=1e-5)
-    beams = chain(table, Search(beams=2, max_len=3, length_penalty=0.0))
-    assert beams.tokens[0].tolist() == [[4, EOS, PAD], [3, EOS, PAD]]
-    np.testing.assert_allclose(np.exp(beams.scores[0]), [0.36, 0.3], rtol=1e-5)
-    np.testing.assert_allclose(
-        np.exp(beams.logps[0]), [[0.4, 0.9, 1.0], [0.6, 0.5, 1.0]], rtol=1e-5
-    )
+def test_a_prompt_may_hold_what_a_caption_may_not_and_does_not_end_it():
+    search = Search(beams=3, max_len=5, no_repeat_ngram=2, min_len=1, length_penalty=0.5)
+    table = tables(4, vocab=WORDS)
+    prompts = [(EOS, 5), (5, EOS, EOS), (BOS, PAD, EOS), ()]
+    found = run(table, search, prompts, banned=(PAD, BOS))
+    for image, prompt in enumerate(prompts):
+        expected = beam_search(Prefixes(table[image]), search, prompt, banned=(PAD, BOS))
+        check(found, image, table[image], search, expected, prompt)
 
 
 @pytest.mark.parametrize("beams", [1, 2])
@@ -224,6 +195,23 @@ def test_sampled_logps_are_the_models_own_and_the_score_their_sum():
             each = Prefixes(table[image]).each(prompt, said)
             expected.append((sum(each), said))
         check(found, image, table[image], search, expected, prompt)
+
+
+def test_samples_keep_the_rules_of_the_search():
+    search = Search(beams=20, sample=True, max_len=6, min_len=2, no_repeat_ngram=2, temperature=3.0)
+    table, banned = tables(3, vocab=7), (PAD, BOS)
+    table[..., PAD] += 3
+    table[..., EOS] += 2
+    prompts = [(), (4, 5, 4), (6, 6)]
+    found = run(table, search, prompts, banned)
+    for image, prompt in enumerate(prompts):
+        model, place = Prefixes(table[image]), len(prompt)
+        assert (found.tokens[image, :, :place] == prompt).all()
+        for caption in found.tokens[image, :, place : place + search.max_len].tolist():
+            end = caption.index(EOS) + 1 if EOS in caption else len(caption)
+            for t, word in enumerate(caption[:end]):
+                possible = allowed(model, search, prompt, tuple(caption[:t]), banned)
+                assert possible[word] > -np.inf
 
 
 def test_each_step_draws_anew():

@@ -102,6 +102,11 @@ def test_samples_follow_the_softmax_of_the_words_kept(settings, words):
         assert (np.abs(share - p) <= 5 * np.sqrt(p * (1 - p) / STREAMS) + 1e-9).all()
 
 
+def test_samples_at_almost_no_temperature_are_greedy():
+    logp, token = draws(temperature=1e-4)
+    assert (token == logp.argmax()).all()
+
+
 def test_images_and_streams_draw_for_themselves():
     _, token = draws()
     assert (token[0] != token[1]).mean() > 0.2
