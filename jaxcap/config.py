@@ -1,19 +1,21 @@
-"""Every field that an experiment may set, with its default; loading, overriding and storing."""
+"""Every field that an experiment may set, with its default."""
 
 from ml_collections import ConfigDict, config_dict
+
+from jaxcap.errors import UserError
 
 
 def base() -> ConfigDict:
     """The settings that a file of `configs/` starts from. It may set these fields and no others."""
     config = ConfigDict()
     config.seed = 0
-    config.steps = config_dict.placeholder(int, required=True)
+    config.steps = config_dict.placeholder(int)  # required
     config.batch_size = 64  # images in one optimizer step, over all devices
     config.accumulate = 1  # parts that a batch is worked through in, one after the other
     config.mesh = ConfigDict({"data": -1, "fsdp": 1, "tensor": 1})
 
     config.data = ConfigDict()
-    config.data.source = config_dict.placeholder(str, required=True)  # see jaxcap.data.sources
+    config.data.source = config_dict.placeholder(str)  # required; see jaxcap.data.sources
     config.data.train = "train"  # splits
     config.data.eval = "val"
     config.data.image_size = 224  # pixels a side
@@ -58,6 +60,25 @@ def base() -> ConfigDict:
     config.eval.images = 0  # of the split, at the evaluations during training; 0 is all
     config.log_every = 20  # steps
     config.checkpoint_every = 1000  # steps
+    config.lock()
     for free in (config.model.encoder, config.model.bridge, config.model.decoder, config.search):
         free.unlock()  # their fields are those of the class that they name
     return config
+
+
+def check_complete(config: ConfigDict) -> None:
+    """Refuse a config that leaves a required field empty.
+
+    Raises:
+      UserError: with their names.
+    """
+    empty = [
+        name
+        for name, value in (("steps", config.steps), ("data.source", config.data.source))
+        if value is None
+    ]
+    if empty:
+        raise UserError(
+            f"The config leaves {' and '.join(empty)} empty. Set it in the config file, or with "
+            f"--config.{empty[0]}=..."
+        )

@@ -11,6 +11,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from jaxcap.checkpoint import Run
+from jaxcap.config import check_complete
 from jaxcap.data.pipeline import EvalExample, TrainExample, View
 from jaxcap.data.record import Source
 from jaxcap.data.sources import open_source
@@ -43,6 +44,7 @@ class Experiment:
 
         The tokenizer of a run that was begun is the one that it was begun with.
         """
+        check_complete(config)
         mesh = make_mesh(config.mesh.to_dict())
         if (run.path / "tokenizer").is_dir():
             tokenizer = run.tokenizer()

@@ -1,11 +1,11 @@
 """python -m jaxcap.main --config=FILE[:arg] --workdir=RUN [--mode=...] [--config.field=value]."""
 
+import re
 import sys
 from collections.abc import Sequence
 
 from absl import app, flags, logging
 from ml_collections import config_flags
-from ml_collections.config_dict import RequiredValueError
 
 from jaxcap.errors import UserError
 
@@ -34,11 +34,13 @@ def main() -> None:
     """The entry point: a user's mistake is one message, not a traceback."""
     logging.set_verbosity(logging.ERROR)
     try:
-        app.run(run)
-    except UserError as error:
+        app.run(run, flags_parser=flags.FLAGS)
+    except (UserError, flags.Error) as error:
         sys.exit(_say(str(error)))
-    except RequiredValueError as error:
-        sys.exit(_say(f"The config leaves a required field empty: {error}"))
+    except OSError as error:
+        if not _is_config_error(error):
+            raise
+        sys.exit(_say(f"The config cannot be read: {str(error).splitlines()[-1].strip()}"))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         if not _is_config_error(error):
             raise
@@ -58,6 +60,7 @@ def _unquoted(text: str) -> str:
     """One line of a KeyError's text, which Python quotes and escapes."""
     if text[:1] in ("'", '"'):
         text = text[1:-1].replace("\\n", " ").replace("\\'", "'")
+    text = re.sub(r'Other fields present: ".*?"\s*(?=Did|$)', "", text, flags=re.DOTALL)
     return "config: " + " ".join(text.split())
 
 
