@@ -79,7 +79,7 @@ def test_early_stopping_is_the_patience_with_live_beams(stop, patient):
 def test_one_id_may_be_beginning_end_and_padding(beams):
     # As in GPT-2. The chain goes on from EOS as from BOS, so that only the padding may differ.
     table = np.random.default_rng(0).normal(size=(7, 7)).astype(np.float32)
-    table[:, EOS] += 1
+    table[:, EOS] += 3  # so that captions end before their last place, and there is padding
     table[EOS] = table[BOS]
     search = Search(beams=beams, max_len=6, min_len=1, no_repeat_ngram=2, repetition_penalty=1.2)
     apart = captions(table, search, banned=(PAD, BOS))
