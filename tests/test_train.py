@@ -41,7 +41,8 @@ def batch(seed=0):
 def start(config):
     """(state, step) of the tiny model."""
     model = build(config.model, VOCABULARY, config.data.max_len + 1)
-    params, stats = init_variables(model, config, jax.random.key(0))
+    init = jax.jit(lambda key: init_variables(model, config, key))
+    params, stats = init(jax.random.key(0))
     trained, _ = split(params, config.optim.parts or ())
     tx = optimizer(config.optim, config.steps, trained)
     return new_state(params, stats, config, tx), jax.jit(make_step(model, config, tx, BOS))
