@@ -63,30 +63,46 @@ def attend(
     Returns:
       The attended values. Scores and the softmax are in float32.
     """
-    B, K, H, T, C = q.shape
-    scores = []
-    if shared is not None:
-        flat = q.transpose(0, 2, 1, 3, 4).reshape(B, H, K * T, C)
-        product = jnp.einsum("bhqc,bhsc->bhqs", flat, shared[0], preferred_element_type=jnp.float32)
-        if shared_mask is not None:
-            product = jnp.where(shared_mask[:, None, None, :], product, BLOCKED)
-        scores.append(product.reshape(B, H, K, T, -1))
-    if own is not None:
-        product = jnp.einsum("bkhtc,bkhuc->bkhtu", q, own[0], preferred_element_type=jnp.float32)
-        if own_mask is not None:
-            product = jnp.where(own_mask[None, None, None], product, BLOCKED)
-        scores.append(product.transpose(0, 2, 1, 3, 4))
-    weights = jax.nn.softmax(jnp.concatenate(scores, -1), axis=-1).astype(q.dtype)
-    out = jnp.zeros((B, K, H, T, C), q.dtype)
-    if shared is not None:
-        seen = shared[0].shape[2]
-        flat_weights = weights[..., :seen].reshape(B, H, K * T, seen)
-        product = jnp.einsum("bhqs,bhsc->bhqc", flat_weights, shared[1])
-        out += product.reshape(B, H, K, T, C).transpose(0, 2, 1, 3, 4)
-        weights = weights[..., seen:]
-    if own is not None:
-        out += jnp.einsum("bkhtu,bkhuc->bkhtc", weights.transpose(0, 2, 1, 3, 4), own[1])
-    return out
+    K = q.shape[1]
+    if shared is None and own is not None:
+        return _mix(jax.nn.softmax(_scores(q, own[0], own_mask), axis=-1), own[1])
+    assert shared is not None
+    mask = None if shared_mask is None else shared_mask[:, None, None, :]
+    over_image = _scores(_end_to_end(q), shared[0], mask)
+    if own is None:
+        return _streams(_mix(jax.nn.softmax(over_image, axis=-1), shared[1]), K)
+    scores = (_streams(over_image, K), _scores(q, own[0], own_mask))
+    weights = jax.nn.softmax(jnp.concatenate(scores, axis=-1), axis=-1)
+    seen = shared[1].shape[2]
+    of_image = _streams(_mix(_end_to_end(weights[..., :seen]), shared[1]), K)
+    return of_image + _mix(weights[..., seen:], own[1])
+
+
+def _scores(
+    q: Heads, keys: Float[Array, "... H U C"], mask: Bool[Array, "..."] | None
+) -> Float[Array, "... H T U"]:
+    """Products of queries and keys in float32, blocked where the mask is False."""
+    product = jnp.einsum("...tc,...uc->...tu", q, keys, preferred_element_type=jnp.float32)
+    if mask is None:
+        return product
+    return jnp.where(jnp.expand_dims(mask, range(product.ndim - mask.ndim)), product, BLOCKED)
+
+
+def _mix(weights: Float[Array, "... H T U"], values: Float[Array, "... H U C"]) -> Heads:
+    """The values, weighed."""
+    return jnp.einsum("...tu,...uc->...tc", weights.astype(values.dtype), values)
+
+
+def _end_to_end(x: Float[Array, "B K H T C"]) -> Float[Array, "B H K*T C"]:
+    """The K streams of an image laid end to end."""
+    B, K, H, T, C = x.shape
+    return x.transpose(0, 2, 1, 3, 4).reshape(B, H, K * T, C)
+
+
+def _streams(x: Float[Array, "B H KT C"], k: int) -> Float[Array, "B K H T C"]:
+    """The inverse of `_end_to_end`."""
+    B, H, KT, C = x.shape
+    return x.reshape(B, H, k, KT // k, C).transpose(0, 2, 1, 3, 4)
 
 
 class _Project(nn.Module):

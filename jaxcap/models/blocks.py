@@ -6,6 +6,7 @@ import flax.linen as nn
 from jaxtyping import Array, Bool, Float
 
 from jaxcap.models.attention import Attention, attend
+from jaxcap.models.dropout import Dropout
 from jaxcap.models.norm import LayerNorm
 
 
@@ -20,7 +21,7 @@ class Mlp(nn.Module):
     def __call__(self, x: Float[Array, "... D"], train: bool) -> Float[Array, "... D"]:
         dense = partial(nn.Dense, dtype=self.dtype, kernel_init=nn.initializers.xavier_uniform())
         y = nn.gelu(dense(self.mlp_width, name="up")(x))
-        y = nn.Dropout(self.dropout)(y, deterministic=not train)
+        y = Dropout(self.dropout)(y, train)
         return dense(x.shape[-1], name="down")(y)
 
 
@@ -36,10 +37,10 @@ class MemoryBlock(nn.Module):
     def __call__(
         self, x: Float[Array, "B S D"], mask: Bool[Array, "B S"], train: bool
     ) -> Float[Array, "B S D"]:
-        drop = nn.Dropout(self.dropout, deterministic=not train)
+        drop = Dropout(self.dropout)
         attention = Attention(self.heads, self.dtype, name="attention")
         y = LayerNorm(self.dtype, name="attention_norm")(x)
         seen = attend(attention.queries(y)[:, None], None, None, attention.keys_values(y), mask)
-        x = x + drop(attention.merge(seen[:, 0]))
+        x = x + drop(attention.merge(seen[:, 0]), train)
         y = LayerNorm(self.dtype, name="mlp_norm")(x)
-        return x + drop(Mlp(self.mlp_width, self.dropout, self.dtype, name="mlp")(y, train))
+        return x + drop(Mlp(self.mlp_width, self.dropout, self.dtype, name="mlp")(y, train), train)

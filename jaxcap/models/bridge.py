@@ -4,6 +4,7 @@ import flax.linen as nn
 import jax
 
 from jaxcap.models.blocks import MemoryBlock
+from jaxcap.models.dropout import Dropout
 from jaxcap.models.memory import Memory
 from jaxcap.models.norm import LayerNorm
 
@@ -34,7 +35,7 @@ class Bridge(nn.Module):
     @nn.compact
     def __call__(self, memory: Memory, train: bool = False) -> Memory:
         x, mask = memory.tokens.astype(self.dtype), memory.mask
-        x = nn.Dropout(self.dropout)(x, deterministic=not train)
+        x = Dropout(self.dropout)(x, train)
         x = nn.Dense(self.width, dtype=self.dtype, name="project")(x)
         if self.positions:
             table = self.param("positions", nn.initializers.normal(0.02), (x.shape[1], self.width))

@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxcap.errors import UserError, did_you_mean
 from jaxcap.models.attention import Attention, attend
 from jaxcap.models.blocks import Mlp
+from jaxcap.models.dropout import Dropout
 from jaxcap.models.memory import Memory
 from jaxcap.models.norm import LayerNorm
 
@@ -39,7 +40,7 @@ class DecoderBlock(nn.Module):
             self.cross_attention = Attention(self.heads, self.dtype)
         self.mlp_norm = LayerNorm(self.dtype)
         self.mlp = Mlp(self.mlp_width, self.dropout, self.dtype)
-        self.drop = nn.Dropout(self.dropout)
+        self.drop = Dropout(self.dropout)
 
     def memory(
         self, x: Float[Array, "B S D"], mask: Bool[Array, "B S"], train: bool
@@ -71,15 +72,15 @@ class DecoderBlock(nn.Module):
             seen = attend(q, own, own_mask, image, image_mask)
             return self._rest(x, self.self_attention.merge(seen), train)
         seen = attend(q, own, own_mask, None, None)
-        x = x + self.drop(self.self_attention.merge(seen), deterministic=not train)
+        x = x + self.drop(self.self_attention.merge(seen), train)
         q = self.cross_attention.queries(self.cross_norm(x))
         seen = attend(q, None, None, image, image_mask)
         return self._rest(x, self.cross_attention.merge(seen), train)
 
     def _rest(self, x: Array, attended: Array, train: bool) -> Array:
-        x = x + self.drop(attended, deterministic=not train)
+        x = x + self.drop(attended, train)
         y = self.mlp(self.mlp_norm(x), train)
-        return x + self.drop(y, deterministic=not train)
+        return x + self.drop(y, train)
 
 
 class TransformerDecoder(nn.Module):
@@ -127,8 +128,8 @@ class TransformerDecoder(nn.Module):
             for _ in range(self.depth)
         ]
         self.norm = LayerNorm(self.dtype)
-        self.drop = nn.Dropout(self.dropout)
-        self.drop_word = nn.Dropout(self.word_dropout, broadcast_dims=(-1,))
+        self.drop = Dropout(self.dropout)
+        self.drop_word = Dropout(self.word_dropout, whole=True)
 
     def __call__(
         self, memory: Memory, tokens: Int[Array, "B K T"], train: bool = False
@@ -187,9 +188,9 @@ class TransformerDecoder(nn.Module):
     def _embed(self, tokens: Array, places: Array, train: bool) -> Array:
         words = self.embedding.astype(self.dtype)[tokens]
         # Tables start at the scale of the output matrix; inputs want unit variance.
-        words = self.drop_word(words * self.width**0.5, deterministic=not train)
+        words = self.drop_word(words * self.width**0.5, train)
         x = words + places.astype(self.dtype)[None, None]
-        return self.drop(x, deterministic=not train)
+        return self.drop(x, train)
 
     def _logits(self, x: Array) -> Array:
         table = self.embedding if self.tied else self.unembedding

@@ -6,6 +6,7 @@ from jaxtyping import Array, Float, UInt8
 
 from jaxcap.errors import UserError, did_you_mean
 from jaxcap.models.blocks import MemoryBlock
+from jaxcap.models.dropout import Dropout
 from jaxcap.models.memory import Memory, from_grid
 from jaxcap.models.norm import LayerNorm
 
@@ -57,7 +58,7 @@ class ViT(nn.Module):
         memory = from_grid(x)
         table = self.param("positions", lambda key: grid_positions(x.shape[1], x.shape[2], width))
         x = memory.tokens + table[None].astype(self.dtype)
-        x = nn.Dropout(self.dropout)(x, deterministic=not train)
+        x = Dropout(self.dropout)(x, train)
         block = nn.remat(MemoryBlock, static_argnums=(3,)) if self.remat else MemoryBlock
         for i in range(depth):
             layer = block(heads, 4 * width, self.dropout, self.dtype, name=f"layer_{i}")

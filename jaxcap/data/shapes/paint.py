@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from jaxcap.data.shapes.scene import FRAME, Scene
+from jaxcap.data.shapes.scene import FRAME, REACH, Scene
 
 RGB = {
     "red": (225, 45, 45),
@@ -63,16 +63,24 @@ def paint(scene: Scene, size: int, rng: Random) -> UInt8[np.ndarray, "size size 
     light = right * (2 * x / size - 1) + down * (2 * y / size - 1)
     pixels = ground + light[..., None]
     for thing in scene:
-        outside = OUTSIDE[thing.shape](x - thing.x * unit, y - thing.y * unit, thing.radius * unit)
+        reach = (REACH * thing.radius + RIM_WIDTH) * unit + 1
+        rows, columns = (
+            slice(max(0, int(centre * unit - reach)), int(centre * unit + reach) + 1)
+            for centre in (thing.y, thing.x)
+        )
+        outside = OUTSIDE[thing.shape](
+            x[:, columns] - thing.x * unit, y[rows] - thing.y * unit, thing.radius * unit
+        )
         tint = [channel + TINT * (2 * rng.random() - 1) for channel in RGB[thing.colour]]
+        around = pixels[rows, columns]
         for rgb, rim in ((RIM, RIM_WIDTH * unit), (tint, 0.0)):
             cover = np.clip(0.5 + rim - outside, 0.0, 1.0)[..., None]
-            pixels += cover * (np.array(rgb, np.float32) - pixels)
+            around += cover * (np.array(rgb, np.float32) - around)
     return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
 
 
-def encode_png(pixels: UInt8[np.ndarray, "h w 3"]) -> bytes:
-    """The pixels as a PNG file; compressed lightly, since it is read once and thrown away."""
+def encode_bmp(pixels: UInt8[np.ndarray, "h w 3"]) -> bytes:
+    """The pixels as a BMP file: not compressed, since it is read once and thrown away."""
     file = BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", compress_level=1)
+    Image.fromarray(pixels).save(file, "BMP")
     return file.getvalue()

@@ -8,11 +8,12 @@ is one of them. Half of their scenes are in the group "seen", whose combinations
 and relation also occur in training; each of the group "held_out" has one that does not.
 """
 
+from functools import lru_cache
 from random import Random
 
 from jaxcap.data.record import Record
 from jaxcap.data.shapes.language import LEVELS, true_captions
-from jaxcap.data.shapes.paint import encode_png, paint
+from jaxcap.data.shapes.paint import encode_bmp, paint
 from jaxcap.data.shapes.scene import Scene, draw_scene
 from jaxcap.errors import UserError, did_you_mean
 
@@ -57,7 +58,7 @@ class Shapes:
     def __getitem__(self, index: int) -> Record:
         """The record, its picture painted now."""
         group, number, level = self._locate(index)
-        image = encode_png(paint(self.scene(index), self.size, self._rng("paint", group, number)))
+        image = encode_bmp(paint(self.scene(index), self.size, self._rng("paint", group, number)))
         captions = self.captions(index)
         if level is None:
             return Record(image, f"train-{number:06d}", captions)
@@ -76,7 +77,7 @@ class Shapes:
     def scene(self, index: int) -> Scene:
         """What the picture of a record shows."""
         group, number, _ = self._locate(index)
-        return draw_scene(self._rng("scene", group, number), held_out=group == "held_out")
+        return _draw(f"{self.seed}/{self.split}/{group}/{number}/scene", group == "held_out")
 
     def _locate(self, index: int) -> tuple[str, int, str | None]:
         """The group, the number of the scene within it, and the level; training has them all."""
@@ -91,6 +92,11 @@ class Shapes:
     def _rng(self, use: str, group: str, number: int) -> Random:
         """Random numbers for one use of one scene; a string seeds alike in every process."""
         return Random(f"{self.seed}/{self.split}/{group}/{number}/{use}")
+
+
+@lru_cache(maxsize=64)  # a record's captions and its picture are asked for apart
+def _draw(seed: str, held_out: bool) -> Scene:
+    return draw_scene(Random(seed), held_out)
 
 
 def _setting(item: str) -> tuple[str, int]:
