@@ -38,21 +38,15 @@ def make_step(
         sums = cross_entropy(logits, tokens, part["mask"], weights, config.optim.smoothing)
         return sums.loss, sums
 
+    grad = jax.grad(loss, has_aux=True)
+
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(root, state.step)
-        grad = jax.grad(loss, has_aux=True)
-
-        def work(total: Any, numbered: Any) -> tuple[Any, None]:
-            number, part = numbered
-            found = grad(state.trained, state, part, jax.random.fold_in(key, number))
-            return jax.tree.map(jnp.add, total, found), None
-
-        parts = jax.tree.map(lambda leaf: _parts(leaf, config.accumulate), dict(batch))
-        zeros = jax.tree.map(jnp.zeros_like, state.trained)
-        nothing = Sums(*(jnp.zeros((), jnp.float32) for _ in Sums._fields))
-        numbers = jnp.arange(config.accumulate)
-        (grads, sums), _ = jax.lax.scan(work, (zeros, nothing), (numbers, parts))
-
+        grads, sums = in_parts(
+            lambda part, key: grad(state.trained, state, part, key),
+            dict(batch),
+            jax.random.split(key, config.accumulate),
+        )
         tokens = jnp.maximum(sums.tokens, 1.0)
         grads = jax.tree.map(lambda g: g / tokens, grads)
         updates, opt_state = tx.update(grads, state.opt_state, state.trained)
@@ -89,6 +83,23 @@ def compile_step(
     return program.lower(state, batch).compile()
 
 
-def _parts(leaf: Array, parts: int) -> Array:
-    """[B, ...] -> [parts, B/parts, ...]; each part has rows of every device."""
-    return leaf.reshape(-1, parts, *leaf.shape[1:]).swapaxes(0, 1)
+def in_parts(work: Callable[[Any, Array], Any], batch: Any, keys: Array) -> Any:
+    """The sum of `work(part, key)` over the parts of a batch, one after the other.
+
+    Args:
+      work: a function of some images and a key; its results add up.
+      batch: [B, ...]; each part has rows of every device.
+      keys: one for each part.
+    """
+    if len(keys) == 1:  # no loop around a single part: in it XLA compiles poor CPU convolutions
+        return work(batch, keys[0])
+    parts = jax.tree.map(
+        lambda leaf: leaf.reshape(-1, len(keys), *leaf.shape[1:]).swapaxes(0, 1), batch
+    )
+
+    def add(total: Any, item: Any) -> tuple[Any, None]:
+        return jax.tree.map(jnp.add, total, work(*item)), None
+
+    shapes = jax.eval_shape(work, jax.tree.map(lambda leaf: leaf[0], parts), keys[0])
+    nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    return jax.lax.scan(add, nothing, (parts, keys))[0]
