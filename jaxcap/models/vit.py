@@ -9,9 +9,10 @@ from jaxcap.models.blocks import MemoryBlock
 from jaxcap.models.dropout import Dropout
 from jaxcap.models.memory import Memory, from_grid
 from jaxcap.models.norm import LayerNorm
+from jaxcap.models.stem import STEMS
 
 SIZES = {  # width, depth, heads; the MLP is four times as wide
-    "mini": (64, 3, 4),  # for small pictures such as the shapes; not in the paper
+    "mini": (64, 2, 2),  # for small pictures such as the shapes; not in the paper
     "Ti": (192, 12, 3),
     "S": (384, 12, 6),
     "B": (768, 12, 12),
@@ -26,10 +27,12 @@ class ViT(nn.Module):
     Attributes:
       size: one of `SIZES`.
       patch: side of a patch in pixels; it must divide the image's sides.
+      stem: `patches` or `convs`; see `jaxcap.models.stem`.
     """
 
     size: str
     patch: int = 16
+    stem: str = "patches"
     dropout: float = 0.0
     dtype: str = "float32"
     remat: bool = False
@@ -40,6 +43,8 @@ class ViT(nn.Module):
             raise UserError(
                 f"There is no ViT of size {self.size!r}. {did_you_mean(self.size, SIZES)}"
             )
+        if self.stem not in STEMS:
+            raise UserError(f"A ViT has no stem {self.stem!r}. {did_you_mean(self.stem, STEMS)}")
         if image.shape[1] % self.patch or image.shape[2] % self.patch:
             raise UserError(
                 f"An image of {image.shape[1]} x {image.shape[2]} pixels cannot be cut into "
@@ -47,14 +52,7 @@ class ViT(nn.Module):
             )
         width, depth, heads = SIZES[self.size]
         x = normalize(image, self.dtype)
-        x = nn.Conv(
-            width,
-            (self.patch, self.patch),
-            strides=self.patch,
-            padding="VALID",
-            dtype=self.dtype,
-            name="patches",
-        )(x)
+        x = STEMS[self.stem](width, self.patch, self.dtype, name="stem")(x)
         memory = from_grid(x)
         table = self.param("positions", lambda key: grid_positions(x.shape[1], x.shape[2], width))
         x = memory.tokens + table[None].astype(self.dtype)
