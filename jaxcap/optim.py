@@ -8,7 +8,11 @@ import jax
 import optax
 from ml_collections import ConfigDict
 
+from jaxcap import muon
+from jaxcap.errors import UserError, did_you_mean
+
 Params = dict[str, Any]  # by path: "decoder/embedding"
+KINDS = {"adamw": lambda adam, trained: adam, "muon": muon.direction}
 Parts = Sequence[Sequence[Any]]  # of (regex, factor)
 
 
@@ -24,7 +28,7 @@ def schedule(config: ConfigDict, steps: int) -> optax.Schedule:
 
 
 def optimizer(config: ConfigDict, steps: int, trained: Params) -> optax.GradientTransformation:
-    """AdamW over the trained parameters (see `split`).
+    """AdamW, or Muon for the matrices and AdamW for the rest, over the trained parameters.
 
     Weight decay is left off biases, norms and position tables: all that has one dimension or
     is named so. Gradients are clipped by their global norm, over all parts together.
@@ -34,9 +38,14 @@ def optimizer(config: ConfigDict, steps: int, trained: Params) -> optax.Gradient
         for name, leaf in trained.items()
     }
     factors = {name: rate(name, config.parts or ()) for name in trained}
+    adam = optax.scale_by_adam(b1=config.b1, b2=config.b2, eps=config.eps)
+    if config.kind not in KINDS:
+        raise UserError(
+            f"There is no optim.kind {config.kind!r}. {did_you_mean(config.kind, KINDS)}"
+        )
     chain = optax.chain(
         optax.clip_by_global_norm(config.clip) if config.clip else optax.identity(),
-        optax.scale_by_adam(b1=config.b1, b2=config.b2, eps=config.eps),
+        KINDS[config.kind](adam, trained),
         optax.add_decayed_weights(config.weight_decay, mask=decays),
         optax.scale_by_learning_rate(schedule(config, steps)),
         optax.stateless(

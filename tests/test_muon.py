@@ -1,0 +1,96 @@
+"""Muon: its matrices against the singular value decomposition, and what it leaves to AdamW."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxcap.config import base
+from jaxcap.errors import UserError
+from jaxcap.models import build
+from jaxcap.muon import RMS, axes, direction
+from jaxcap.optim import optimizer
+from jaxcap.state import init_variables
+
+SHAPES = {
+    "decoder/layers_0/mlp/up/kernel": (12, 8),
+    "decoder/layers_0/self_attention/query/kernel": (6, 2, 4),
+    "decoder/layers_0/self_attention/out/kernel": (2, 4, 6),
+    "encoder/stem/conv_0/kernel": (3, 3, 2, 5),
+    "decoder/embedding": (10, 6),
+    "decoder/bias": (10,),
+}
+AS_MATRIX = {"up": (12, 8), "query": (6, 8), "out": (8, 6), "conv_0": (18, 5)}
+OTHERS = ("decoder/embedding", "decoder/bias")
+
+
+def normal(seed: int) -> dict[str, jax.Array]:
+    keys = jax.random.split(jax.random.key(seed), len(SHAPES))
+    return {
+        name: jax.random.normal(key, shape)
+        for key, (name, shape) in zip(keys, SHAPES.items(), strict=True)
+    }
+
+
+def first_update(grads):
+    chain = direction(optax.identity(), SHAPED)
+    with jax.numpy_dtype_promotion("standard"):
+        return chain.update(grads, chain.init(normal(9)), normal(9))[0]
+
+
+SHAPED = {name: jax.ShapeDtypeStruct(shape, jnp.float32) for name, shape in SHAPES.items()}
+
+
+@pytest.mark.parametrize("name", [name for name in SHAPES if name not in OTHERS])
+def test_an_update_is_the_nearest_orthogonal_matrix(name):
+    grads = normal(1)
+    rows, columns = next(shape for key, shape in AS_MATRIX.items() if f"/{key}/" in name)
+    u, _, v = np.linalg.svd(np.asarray(grads[name]).reshape(rows, columns), full_matrices=False)
+    found = np.asarray(first_update(grads)[name]).reshape(rows, columns)
+    size = RMS * max(rows, columns) ** 0.5
+    # Five Newton-Schulz steps leave singular values between about 0.7 and 1.2, not at 1.
+    values = np.diag(u.T @ found @ v.T) / size
+    assert ((values > 0.6) & (values < 1.3)).all()
+    np.testing.assert_allclose(u @ np.diag(values * size) @ v, found, atol=2e-2 * size)
+
+
+def test_an_update_is_as_large_as_one_of_adamw():
+    big = {"decoder/x/kernel": jax.random.normal(jax.random.key(0), (64, 256))}
+    chain = direction(optax.identity(), big)
+    with jax.numpy_dtype_promotion("standard"):
+        found = chain.update(big, chain.init(big), big)[0]["decoder/x/kernel"]
+    assert 0.7 * RMS < float(jnp.sqrt(jnp.mean(found**2))) < 1.3 * RMS
+
+
+def test_all_else_is_left_to_the_other_optimizer():
+    grads = normal(2)
+    found = first_update(grads)
+    for name in OTHERS:
+        np.testing.assert_array_equal(found[name], grads[name])
+
+
+def test_every_matrix_of_a_real_model_is_seen_as_one():
+    config = base()
+    config.model.encoder = {"name": "vit", "size": "mini", "patch": 8, "stem": "convs"}
+    config.model.decoder.update({"width": 64, "depth": 1, "heads": 2, "mlp_width": 64})
+    config.data.image_size = 16
+    model = build(config.model, 20, config.data.max_len + 1)
+    params, _ = jax.eval_shape(lambda: init_variables(model, config, jax.random.key(0)))
+    matrices = {name for name, leaf in params.items() if axes(name, len(leaf.shape))}
+    assert matrices == {name for name in params if name.endswith("kernel")}
+    assert len(matrices) > 20
+    for name in matrices:
+        kind = axes(name, len(params[name].shape))
+        seen = sorted((*kind.reduction_axis, *kind.output_axis))
+        assert seen == list(range(len(params[name].shape)))
+
+
+def test_it_is_a_line_of_the_config():
+    config = base().optim
+    config.kind = "muon"
+    state = optimizer(config, 10, SHAPED).init(normal(0))
+    assert jax.tree.leaves(state)
+    config.kind = "moun"
+    with pytest.raises(UserError, match="Did you mean 'muon'"):
+        optimizer(config, 10, SHAPED)
