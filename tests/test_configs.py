@@ -55,7 +55,7 @@ def test_coco_runs_on_a_prepared_data_set(tmp_path):
     config.data.image_size = 64
     train(config, tmp_path / "run")
     scores = json.loads((tmp_path / "run" / "scores.json").read_text())
-    assert scores["signature"].startswith("data:shapes|split:val|images:12|")
+    assert scores["signature"].startswith("data:shapes_size_96|split:val|images:12|")
     assert (tmp_path / "run" / "samples.png").stat().st_size > 0
 
 

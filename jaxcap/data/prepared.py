@@ -25,7 +25,7 @@ _SERIALIZER = ExampleSerializer(FEATURES.get_serialized_info())
 
 def dataset_name(name: str) -> str:
     """A name of a data set as TFDS allows it: lower case, digits and _, a letter first."""
-    name = re.sub(r"[^a-z0-9_]", "_", name.lower())
+    name = re.sub(r"[^a-z0-9_]", "_", name.lower()).strip("_")
     return name if name[:1].isalpha() else f"data_{name}"
 
 

@@ -24,6 +24,8 @@ def area(thing):
         "square": 1.68**2 * r2,
         "triangle": 3 * math.sqrt(3) / 4 * 1.2**2 * r2,
         "cross": (2 * 2.2 * 0.8 - 0.8**2) * r2,
+        "ring": math.pi * (1.05**2 - 0.45**2) * r2,
+        "diamond": 2 * (0.8 * math.sqrt(2)) ** 2 * r2,
     }[thing.shape]
 
 
@@ -37,11 +39,12 @@ def test_pixels_show_the_things_of_the_scene_and_nothing_else(seed, index, size)
     islands, count = ndimage.label(pixels.max(axis=-1) > 110, structure=np.ones((3, 3)))
     assert count == len(scene)
     scale = size / 64
+    middles = ndimage.center_of_mass(islands > 0, islands, range(1, count + 1))
     for thing in scene:
-        label = islands[int(thing.y * scale), int(thing.x * scale)]
+        label = 1 + np.argmin([math.dist(at, (thing.y * scale, thing.x * scale)) for at in middles])
         down, right = np.nonzero(islands == label)
-        inside = ndimage.binary_erosion(islands == label, iterations=2)
-        colour = pixels[inside].mean(axis=0)
+        depth = ndimage.distance_transform_edt(islands == label)
+        colour = pixels[depth > 0.8 * depth.max()].mean(axis=0)
         assert min(RGB, key=lambda name: np.linalg.norm(colour - RGB[name])) == thing.colour
         middle = (right.mean() + 0.5) / scale, (down.mean() + 0.5) / scale
         assert math.dist(middle, (thing.x, thing.y)) < 0.9

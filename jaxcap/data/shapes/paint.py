@@ -20,6 +20,8 @@ RGB = {
     "blue": (55, 105, 240),
     "yellow": (250, 215, 50),
     "purple": (170, 75, 215),
+    "pink": (250, 145, 190),
+    "cyan": (60, 205, 215),
     "white": (240, 240, 240),
 }
 TINT = 10.0  # how far each channel of a thing may be from its colour's
@@ -48,6 +50,8 @@ OUTSIDE: dict[str, Callable[[Plane, Plane, float], Plane]] = {
     "circle": lambda x, y, r: np.hypot(x, y) - r,
     "square": lambda x, y, r: _box(x, y, 0.84 * r, 0.84 * r),
     "triangle": lambda x, y, r: _triangle(x, y, 1.2 * r),
+    "ring": lambda x, y, r: np.abs(np.hypot(x, y) - 0.75 * r) - 0.3 * r,
+    "diamond": lambda x, y, r: (np.abs(x) + np.abs(y)) * 0.5**0.5 - 0.8 * r,
     "cross": lambda x, y, r: np.minimum(_box(x, y, 1.1 * r, 0.4 * r), _box(x, y, 0.4 * r, 1.1 * r)),
 }
 

@@ -18,8 +18,8 @@ from random import Random
 from typing import NamedTuple, TypeVar
 
 FRAME = 64.0
-COLOURS = ("red", "green", "blue", "yellow", "purple", "white")
-SHAPES = ("circle", "square", "triangle", "cross")
+COLOURS = ("red", "green", "blue", "yellow", "purple", "pink", "cyan", "white")
+SHAPES = ("circle", "square", "triangle", "cross", "ring", "diamond")
 RADII = {"small": (4.6, 5.4), "large": (9.0, 10.5)}
 COUNTS = (1, 2, 2, 3)
 

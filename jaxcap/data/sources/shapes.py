@@ -18,7 +18,8 @@ from jaxcap.data.shapes.scene import Scene, draw_scene
 from jaxcap.errors import UserError, did_you_mean
 
 SPLITS = {"train": 100_000, "val": 200, "test": 1000}
-SETTINGS = {
+DEFAULTS = {"size": 64, "seed": 0, **SPLITS}
+SETTINGS = {  # from, to
     "size": (32, 1024),
     "seed": (0, 2**63),
     **dict.fromkeys(SPLITS, (1, 10_000_000)),
@@ -29,11 +30,13 @@ GROUPS = ("seen", "held_out")
 class Shapes:
     """One split; every record is a function of the seed, the split and the index alone."""
 
-    name = "shapes"
     prompts = tuple(f"<{level}>" for level in LEVELS)
 
-    def __init__(self, split: str, *, scenes: int, size: int = 64, seed: int = 0):
+    def __init__(self, split: str, *, scenes: int, size: int, seed: int):
         self.split, self.scenes, self.size, self.seed = split, scenes, size, seed
+        drawn = {"size": size, "seed": seed}
+        other = [f"{key}={value}" for key, value in drawn.items() if value != DEFAULTS[key]]
+        self.name = f"shapes({','.join(other)})" if other else "shapes"
 
     @classmethod
     def open(cls, rest: str, split: str) -> "Shapes":
@@ -44,12 +47,12 @@ class Shapes:
         """
         if split not in SPLITS:
             raise UserError(f"shapes has no split {split!r}. {did_you_mean(split, SPLITS)}")
-        settings = dict(_setting(item) for item in rest.split(",") if item)
+        settings = DEFAULTS | dict(_setting(item) for item in rest.split(",") if item)
         return cls(
             split,
-            scenes=settings.get(split, SPLITS[split]),
-            size=settings.get("size", 64),
-            seed=settings.get("seed", 0),
+            scenes=settings[split],
+            size=settings["size"],
+            seed=settings["seed"],
         )
 
     def __len__(self) -> int:
@@ -108,6 +111,6 @@ def _setting(item: str) -> tuple[str, int]:
     if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
         raise UserError(
             f"shapes: {key} is {value!r}; give a whole number from {low} to {high}, "
-            f"as in shapes:{key}={max(low, SPLITS.get(key, 64))}."
+            f"as in shapes:{key}={max(low, DEFAULTS[key])}."
         )
     return key, int(value)
