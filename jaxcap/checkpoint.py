@@ -88,7 +88,7 @@ class Run:
         """The config of the run.
 
         Raises:
-          UserError: this is not a run directory.
+          UserError: this is not a run directory, or its config.json is damaged.
         """
         file = self.path / "config.json"
         if not file.is_file():
@@ -98,7 +98,13 @@ class Run:
                 f"{self.path} is not a run directory: there is no config.json in it. {holds} "
                 "A run directory is what training writes to --workdir."
             )
-        return ConfigDict(json.loads(file.read_text(encoding="utf-8")))
+        try:
+            return ConfigDict(dict(json.loads(file.read_text(encoding="utf-8"))))
+        except (OSError, ValueError, TypeError) as error:
+            raise UserError(
+                f"{file} is damaged: {error}. Start the training command again, which writes it, "
+                "or restore it from a copy."
+            ) from error
 
     def save_tokenizer(self, tokenizer: Tokenizer) -> None:
         """Write tokenizer/."""

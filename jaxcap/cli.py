@@ -102,11 +102,11 @@ def evaluate(
     """Caption and score a split of any data source with the best checkpoint of a run.
 
     Writes predictions.json and scores.json. In the place of RUN there may also be a file of
-    predictions in COCO's results format, which is only scored.
+    predictions in COCO's results format, which is only scored; files are then written to --out.
     """
     from jaxcap.checkpoint import Run
     from jaxcap.data.sources import open_source
-    from jaxcap.evaluate import evaluate_predictions, report
+    from jaxcap.evaluate import evaluate_predictions, report, write
     from jaxcap.experiment import Experiment
     from jaxcap.modes import evaluate_run
     from jaxcap.train import print_scores
@@ -115,6 +115,8 @@ def evaluate(
         if data is None or split is None:
             raise UserError(f"To score {run}, name what it is of: --data SOURCE --split NAME.")
         found, step = evaluate_predictions(run, open_source(data, split), seed=0), None
+        if out is not None:
+            write(found, out)
     else:
         bundle = Run(run)
         search = {"beams": beams, "max_len": max_length, "length_penalty": length_penalty}

@@ -194,6 +194,7 @@ def report(found: Evaluation) -> dict[str, Any]:
 
 def write(found: Evaluation, folder: Path) -> None:
     """Write predictions.json (COCO's results format) and scores.json, each whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
     results = [
         {"image_id": image, "caption": caption} for image, caption in found.predictions.items()
     ]

@@ -45,7 +45,6 @@ def evaluate_run(experiment: Experiment, run: Run, out: Path) -> tuple[Evaluatio
             experiment.keep_memories(variables)
         found = experiment.evaluate(variables, step)
     if jax.process_index() == 0:
-        out.mkdir(parents=True, exist_ok=True)
         write(found, out)
         draw_samples(found, experiment.eval_example(), out / "samples.png")
     return found, step

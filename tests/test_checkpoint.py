@@ -135,6 +135,13 @@ def test_a_run_that_has_not_begun(tmp_path):
     assert not run.path.exists()
 
 
+@pytest.mark.parametrize("text", ["", '{"steps": 3', "[1, 2]", '"text"'])
+def test_a_damaged_config_is_one_sentence(text, tmp_path):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(UserError, match=r"config.json is damaged.*training command again"):
+        Run(tmp_path).config()
+
+
 def test_another_model_is_refused_with_the_leaves_that_differ(run):
     with pytest.raises(UserError, match=r"of another model") as told:
         run.restore_train(2, shapes(state(0, width=4)))

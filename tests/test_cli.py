@@ -112,8 +112,8 @@ def test_eval_writes_what_it_says(evaluated):
     said, out = evaluated
     assert json.loads((out / "scores.json").read_text()) == said
     assert (out / "samples.png").is_file()
-    for part in ("data:shapes", "split:test", "images:9", "beams=2,max_len=4,length_penalty=0.5"):
-        assert part in said["signature"]
+    assert said["signature"].startswith("data:shapes(size=32,seed=5)|split:test|images:9|")
+    assert "beams=2,max_len=4,length_penalty=0.5" in said["signature"]
     predictions = json.loads((out / "predictions.json").read_text())
     source = open_source("shapes:size=32,test=3,seed=5", "test")
     assert [each["image_id"] for each in predictions] == [source[i].image_id for i in range(9)]
@@ -149,7 +149,9 @@ def test_eval_scores_are_those_of_the_report_and_of_jaxcap_score(evaluated, tmp_
 def test_eval_of_a_file_of_predictions_scores_it_alike(evaluated, tmp_path):
     said, out = evaluated
     data = ("--data", "shapes:size=32,test=3,seed=5", "--split", "test")
-    again = json.loads(command("eval", out / "predictions.json", *data, "--json").stdout)
+    write = ("--out", tmp_path / "again")
+    again = json.loads(command("eval", out / "predictions.json", *data, *write, "--json").stdout)
+    assert json.loads((tmp_path / "again" / "scores.json").read_text()) == again
     assert {**again, "signature": ""} == {**said, "signature": ""}
     assert "images:9" in again["signature"]
     some = json.loads((out / "predictions.json").read_text())[1:]
