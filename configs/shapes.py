@@ -14,23 +14,24 @@ from jaxcap.config import base
 def get_config(arg: str = "") -> ConfigDict:
     """The short run, or `:long`."""
     config = base()
-    # A vocabulary is read off every training caption first: no more scenes than are needed.
-    config.data.source = "shapes" if arg == "long" else "shapes:train=20000"
+    config.data.source = "shapes"
     config.data.image_size = 64
     config.data.captions = 4
     config.data.max_len = 24
-    config.steps = 14_000 if arg == "long" else 2200
+    config.tokenizer.min_count = 1
+    config.tokenizer.records = 500  # have all the words
+    config.steps = 10_000 if arg == "long" else 1200
     config.batch_size = 32
-    config.model.encoder = {"name": "vit", "size": "mini", "patch": 8}
+    config.model.encoder = {"name": "vit", "size": "mini", "patch": 8, "stem": "convs"}
     config.model.decoder = {
         "name": "transformer",
         "width": 64,
         "depth": 2,
-        "heads": 4,
+        "heads": 2,
         "mlp_width": 256,
     }
-    config.tokenizer.min_count = 1
-    config.optim.lr = 2e-3
+    config.optim.kind = "muon"
+    config.optim.lr = 4e-3
     config.optim.warmup = 100
     config.optim.weight_decay = 0.05
     config.optim.smoothing = 0.0

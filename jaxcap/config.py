@@ -29,6 +29,7 @@ def base() -> ConfigDict:
     config.tokenizer.kind = "word"  # word | bpe | hf
     config.tokenizer.min_count = 5  # word: rarer words are unknown
     config.tokenizer.vocab_size = 8192  # bpe
+    config.tokenizer.records = 0  # word, bpe: of the training split, to be read; 0 is all
     config.tokenizer.path = ""  # hf: the tokenizer's directory
 
     config.model = ConfigDict()
@@ -40,6 +41,7 @@ def base() -> ConfigDict:
     config.model.decoder = ConfigDict({"name": "transformer"})
 
     config.optim = ConfigDict()
+    config.optim.kind = "adamw"  # adamw | muon
     config.optim.lr = 1e-3
     config.optim.warmup = 200  # steps
     config.optim.final_lr = 0.02  # share of lr at the last step

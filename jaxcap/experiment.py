@@ -51,7 +51,9 @@ class Experiment:
         else:
             source = open_source(config.data.source, config.data.train)
             settings = config.tokenizer.to_dict()
-            captions = (text for i in range(len(source)) for text in source.captions(i))
+            stride = max(1, len(source) // (settings.pop("records") or len(source)))
+            indices = range(0, len(source), stride)
+            captions = (text for i in indices for text in source.captions(i))
             tokenizer = build_tokenizer(
                 settings.pop("kind"), captions, prompts=source.prompts, **settings
             )

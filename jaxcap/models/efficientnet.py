@@ -5,7 +5,6 @@ and head not scaled) are from github.com/tensorflow/tpu, models/official/efficie
 """
 
 import math
-from typing import Any
 
 import flax.linen as nn
 import jax
@@ -56,24 +55,6 @@ class EfficientNetLite(nn.Module):
     def logits(self, image: Float[Array, "B h w 3"], train: bool = False) -> Float[Array, "B 1000"]:
         """Scores of the ImageNet classes."""
         return self.classifier(self(image, train).mean((1, 2)))
-
-
-def frozen_grid(
-    network: EfficientNetLite, variables: Any, image: Float[Array, "B h w 3"]
-) -> Float[Array, "B h2 w2 1280"]:
-    """The grids of many images on one device, in one program.
-
-    On a CPU four images at a time: the activations of a large batch are hundreds of megabytes of
-    memory never touched before, and touching it cost a quarter of the time (batch 32, 260 px).
-    """
-    return jax.lax.platform_dependent(
-        variables,
-        image,
-        cpu=lambda v, images: jax.lax.map(
-            lambda x: network.apply(v, x[None])[0], images, batch_size=4
-        ),
-        default=network.apply,
-    )
 
 
 class Block(nn.Module):

@@ -17,7 +17,6 @@ from jaxcap.models.efficientnet import (
     EfficientNetLite,
     convolve,
     depthwise,
-    frozen_grid,
     shifted_products,
 )
 
@@ -91,13 +90,6 @@ def test_images_of_a_batch_do_not_mix_unless_training(small):
         lambda a, b: bool(jnp.any(a != b)), variables["batch_stats"], updated["batch_stats"]
     )
     assert all(jax.tree.leaves(moved))
-
-
-def test_images_in_groups_give_the_same_grids(small):
-    network, variables, image = small
-    expected = jax.jit(network.apply)(variables, image)  # a group of four, and two left over
-    grouped = jax.jit(lambda v, x: frozen_grid(network, v, x))(variables, image)
-    np.testing.assert_allclose(grouped, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_bfloat16_is_near_float32(small):
