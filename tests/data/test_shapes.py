@@ -19,8 +19,8 @@ from jaxcap.data.sources.shapes import Shapes
 from jaxcap.errors import UserError
 
 VOCABULARY = """a and small large little big red green blue yellow purple pink cyan white
-circle square triangle cross ring diamond left right of above below to the over under on side at near top
-bottom in middle center"""
+circle square triangle cross ring diamond left right of above below to the over under on side at
+near top bottom in middle center"""
 seeds = st.integers(0, 2**63)
 test_indices = st.integers(0, 2_999)
 
