@@ -9,7 +9,9 @@ import optax
 import pytest
 
 from jaxcap.checkpoint import Run, write_text
+from jaxcap.config import base
 from jaxcap.errors import UserError
+from jaxcap.optim import KINDS, optimizer
 from jaxcap.state import TrainState
 
 TX = optax.adam(0.1)
@@ -61,6 +63,21 @@ def test_what_was_saved_is_read(run):
     np.testing.assert_array_equal(params["decoder/kernel"], state(2).average["decoder/kernel"])
     np.testing.assert_array_equal(params["encoder/kernel"], state(2).frozen["encoder/kernel"])
     np.testing.assert_array_equal(stats["encoder/mean"], state(2).stats["encoder/mean"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_state_of_every_optimizer_is_read(kind, tmp_path):
+    config = base().optim
+    config.kind = kind
+    trained = state(1).trained
+    tx = optimizer(config, 10, trained)
+    _, moved = tx.update(trained, tx.init(trained), trained)
+    saved = state(1).replace(opt_state=moved)
+    run = Run(tmp_path / "run")
+    run.save(saved)
+    run.wait()
+    restored = Run(run.path).restore_train(1, shapes(saved.replace(opt_state=tx.init(trained))))
+    jax.tree.map(np.testing.assert_array_equal, restored, saved)
 
 
 def test_a_step_is_saved_once(run):
