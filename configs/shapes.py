@@ -17,7 +17,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.data.source = "shapes"
     config.data.image_size = 64
     config.data.captions = 4
-    config.data.max_len = 24
+    config.data.max_len = 20
     config.tokenizer.min_count = 1
     config.tokenizer.records = 500  # have all the words
     config.steps = 10_000 if arg == "long" else 1200

@@ -2,18 +2,20 @@
 
     objects     OBJECT and OBJECT and ...           a red circle and a blue square
     attributes  THING and THING and ...             a small red circle and a large blue square
-    layout      THING PLACE                         a small red circle on the left
+    layout      THING in the middle                 a small red circle in the middle
+                THING RELATION the middle           a small red circle left of the middle
                 THING RELATION THING                a small red circle left of a large blue square
                 THING RELATION THING and            a small red circle left of a large blue square
                   RELATION THING                      and above a small green triangle
 
-where an OBJECT is "a COLOUR SHAPE" and a THING is "a SIZE COLOUR SHAPE". Of three things the
-layout tells where the first is, seen from each of the others.
+where an OBJECT is "a COLOUR SHAPE" and a THING is "a SIZE COLOUR SHAPE". A thing alone is told
+from the middle of the picture; of three things the layout tells where the first is, seen from
+each of the others.
 
 The things come in any order, and the relations turn with it. A caption says small and large, or
-little and big, throughout; its places and relations are the words of one of two rows as well. So
-n things have n! captions of the first level, twice as many of the second and four times as many
-of the third: at most 24, of at most 21 words.
+little and big, throughout, and above and below, or over and under. So n things have n! captions
+of the first level, twice as many of the second and up to four times as many of the third: at most
+24, of at most 17 words.
 """
 
 from itertools import permutations
@@ -28,24 +30,9 @@ SIZE_WORDS = (
 )
 RELATION_WORDS = (
     {"left": "left of", "right": "right of", "above": "above", "below": "below"},
-    {"left": "to the left of", "right": "to the right of", "above": "over", "below": "under"},
+    {"left": "left of", "right": "right of", "above": "over", "below": "under"},
 )
-PLACE_WORDS = (
-    {
-        "left": "on the left",
-        "right": "on the right",
-        "above": "at the top",
-        "below": "at the bottom",
-        "middle": "in the middle",
-    },
-    {
-        "left": "on the left side",
-        "right": "on the right side",
-        "above": "near the top",
-        "below": "near the bottom",
-        "middle": "in the center",
-    },
-)
+MIDDLE = "the middle"
 
 
 def true_captions(scene: Scene, level: str) -> tuple[str, ...]:
@@ -61,23 +48,26 @@ def true_captions(scene: Scene, level: str) -> tuple[str, ...]:
             for order in orders
             for sizes in SIZE_WORDS
         )
-    return tuple(
-        _layout(order, sizes, relations, places)
+    told = (
+        _layout(order, sizes, relations)
         for order in orders
         for sizes in SIZE_WORDS
-        for relations, places in zip(RELATION_WORDS, PLACE_WORDS, strict=True)
+        for relations in RELATION_WORDS
     )
+    return tuple(dict.fromkeys(told))
 
 
 def _object(thing: Thing, sizes: dict[str, str]) -> str:
     return f"a {sizes[thing.size]} {thing.colour} {thing.shape}"
 
 
-def _layout(
-    order: Scene, sizes: dict[str, str], relations: dict[str, str], places: dict[str, str]
-) -> str:
+def _layout(order: Scene, sizes: dict[str, str], relations: dict[str, str]) -> str:
     first, *others = order
     if not others:
-        return f"{_object(first, sizes)} {places[place(first)]}"
-    told = (f"{relations[relation(first, other)]} {_object(other, sizes)}" for other in others)
-    return f"{_object(first, sizes)} {' and '.join(told)}"
+        where = place(first)
+        told = f"in {MIDDLE}" if where == "middle" else f"{relations[where]} {MIDDLE}"
+        return f"{_object(first, sizes)} {told}"
+    told = " and ".join(
+        f"{relations[relation(first, other)]} {_object(other, sizes)}" for other in others
+    )
+    return f"{_object(first, sizes)} {told}"
