@@ -2,9 +2,11 @@
 
 Command   python -m jaxcap.main --config=configs/flickr8k.py:DIR --workdir=runs/flickr8k
           DIR is the data set as distributed: Images/, Flickr8k.token.txt and the split lists.
-Hardware  2 CPU cores, 8 GiB of memory
+Hardware  2 CPU cores, 8 GiB of memory, 2 GB of disk for the memories that are kept
 Needs     pip install 'jaxcap[pretrained]'
-Score     not measured from end to end yet
+Time      48 minutes from the raw files to the last score, the cores shared with other work
+Score     BLEU-4 22.3, CIDEr 54.6 at the end; 21.8 and 55.1 at the best step, 550, which is kept
+          (dev, 1,000 images, 5 references each, beams 5, length penalty 0.7, seed 0)
 """
 
 from ml_collections import ConfigDict
@@ -16,32 +18,37 @@ def get_config(folder: str = "") -> ConfigDict:
     """`folder` is where Flickr8k lies."""
     config = base()
     config.data.source = f"flickr8k:{folder}" if folder else "flickr8k:datasets/flickr8k"
-    config.data.image_size = 260
+    config.data.image_size = 320
     config.data.captions = 5
-    config.data.max_len = 24
+    config.data.max_len = 20
     config.data.cache = "datasets/memories"
-    config.steps = 1300
+    config.steps = 1100  # a dozen epochs
     config.batch_size = 64
     config.model.pretrained = True
     config.model.encoder = {"name": "efficientnet_lite", "variant": 2}
     config.model.bridge = {
         "depth": 1,
-        "heads": 8,
+        "heads": 4,
         "mlp_width": 1024,
         "dropout": 0.3,
+        "token_dropout": 0.3,
         "positions": True,
     }
     config.model.decoder = {
         "name": "transformer",
         "width": 256,
-        "depth": 3,
-        "heads": 8,
+        "depth": 2,
+        "heads": 4,
         "mlp_width": 1024,
         "dropout": 0.3,
+        "word_dropout": 0.1,
     }
-    config.optim.lr = 8e-4
+    config.optim.kind = "muon"
+    config.optim.lr = 3e-3
+    config.optim.warmup = 100
+    config.optim.weight_decay = 0.02
+    config.optim.ema = 0.998
     config.optim.parts = (("^encoder/", 0.0),)
-    config.eval.every = 325
-    config.eval.images = 200
-    config.search = {"beams": 3, "length_penalty": 0.7, "max_len": 22}
+    config.eval.every = 550
+    config.search = {"beams": 5, "length_penalty": 0.7, "max_len": 20}
     return config
