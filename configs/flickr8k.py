@@ -5,8 +5,8 @@ Command   python -m jaxcap.main --config=configs/flickr8k.py:DIR --workdir=runs/
 Hardware  2 CPU cores, 8 GiB of memory, 2 GB of disk for the memories that are kept
 Needs     pip install 'jaxcap[pretrained]'
 Time      48 minutes from the raw files to the last score, the cores shared with other work
-Score     BLEU-4 22.3, CIDEr 54.6 at the end; 21.8 and 55.1 at the best step, 550, which is kept
-          (dev, 1,000 images, 5 references each, beams 5, length penalty 0.7, seed 0)
+Score     BLEU-1..4 64.2 46.3 32.5 22.3, ROUGE-L 47.3, CIDEr 57.0 (dev, 1,000 images with 5
+          references each, beams 5, length penalty 0.9, seed 0, at step 550, the best of the two)
 """
 
 from ml_collections import ConfigDict
@@ -50,5 +50,5 @@ def get_config(folder: str = "") -> ConfigDict:
     config.optim.ema = 0.998
     config.optim.parts = (("^encoder/", 0.0),)
     config.eval.every = 550
-    config.search = {"beams": 5, "length_penalty": 0.7, "max_len": 20}
+    config.search = {"beams": 5, "length_penalty": 0.9, "max_len": 20}
     return config
