@@ -33,7 +33,7 @@ def get_config(arg: str = "") -> ConfigDict:
     }
     config.optim.kind = "muon"
     config.optim.lr = 6e-3
-    config.optim.final_lr = 0.02 if arg == "long" else 0.5  # the relations come last, at a high rate
+    config.optim.final_lr = 0.02 if arg == "long" else 0.5  # relations need a high rate
     config.optim.warmup = 100
     config.optim.weight_decay = 0.05
     config.optim.smoothing = 0.0
