@@ -3,38 +3,43 @@
 Jordan, "Muon: an optimizer for hidden layers in neural networks", 2024. No direction of a layer
 is left behind for being rare in the gradient: a small model learns to look at the right place of
 an image in a fraction of AdamW's steps, and takes to combinations that it was never shown.
+
+Matrices of one kind and shape are worked on together (the optax one takes them one by one): the
+products of a small model are too small to be worth a call each, and compile in a third of the
+time.
 """
 
 import re
+from collections import defaultdict
 from math import prod
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
-from optax.contrib import MuonDimensionNumbers, scale_by_muon
+from jaxtyping import Array, Float
 
 Params = dict[str, Any]  # by path
 
-# Where a kernel is no plain matrix: its name, and the axes of what it reads and what it writes.
-MATRICES = (
-    (r"/(query|key|value)/kernel$", (0,), (1, 2)),
-    (r"/out/kernel$", (0, 1), (2,)),
-    (r"/kernel$", (0,), (1,)),
-)
-CONVOLUTION = ((0, 1, 2), (3,))
+# What a kernel reads is along its first axes, what it writes along the others: how many of the
+# first, by its name. One that is in no matrix product has none: it works on a channel apart.
+READS = ((r"/out/kernel$", 2), (r"/kernel$", 1))
+MOMENTUM = 0.95
+# From Jordan: the quintic with the steepest rise at zero; singular values end near 1, not at 1.
+QUINTIC = (3.4445, -4.7750, 2.0315)
+ROUNDS = 5
 # The root mean square of an update, as AdamW's is: both take the same learning rates and weight
 # decays (Liu et al., arXiv 2502.16982).
 RMS = 0.2
 
 
-def axes(name: str, rank: int) -> MuonDimensionNumbers | None:
-    """The axes of a parameter that is a matrix in use; None for tables, biases and scales."""
-    if rank == 4 and name.endswith("/kernel"):
-        return MuonDimensionNumbers(*CONVOLUTION)
-    for pattern, reads, writes in MATRICES:
-        if re.search(pattern, name):
-            return MuonDimensionNumbers(reads, writes)
-    return None
+def reads(name: str, shape: tuple[int, ...]) -> int:
+    """How many axes a parameter reads along, where it is a matrix in use; 0 where it is not."""
+    if not name.endswith("/kernel"):
+        return 0
+    if len(shape) == 4:
+        return 3 if shape[2] > 1 else 0  # a convolution; a depthwise one has a row for each pixel
+    return next(count for pattern, count in READS if re.search(pattern, name))
 
 
 def direction(other: optax.GradientTransformation, trained: Params) -> optax.GradientTransformation:
@@ -44,27 +49,37 @@ def direction(other: optax.GradientTransformation, trained: Params) -> optax.Gra
       other: such as `optax.scale_by_adam()`.
       trained: parameters by path, or their shapes.
     """
-    found = {name: axes(name, len(leaf.shape)) for name, leaf in trained.items()}
-
-    def numbers(params: Params) -> Params:
-        # optax.partition puts a MaskedNode in the place of each parameter of the others.
-        return {
-            name: leaf if isinstance(leaf, optax.MaskedNode) else found[name]
-            for name, leaf in params.items()
-        }
-
-    def resize(updates: Params, _: Any) -> Params:
-        return jax.tree.map_with_path(
-            lambda path, leaf: leaf * (RMS * _longer_side(leaf.shape, found[path[0].key]) ** 0.5),
-            updates,
-        )
-
-    muon = optax.chain(scale_by_muon(weight_dimension_numbers=numbers), optax.stateless(resize))
-    labels = {name: "other" if kind is None else "matrix" for name, kind in found.items()}
+    rows = {name: reads(name, leaf.shape) for name, leaf in trained.items()}
+    labels = {name: "matrix" if count else "other" for name, count in rows.items()}
+    muon = optax.chain(
+        optax.trace(MOMENTUM, nesterov=True),
+        optax.stateless(lambda updates, _: _all_orthogonal(updates, rows)),
+    )
     return optax.partition({"matrix": muon, "other": other}, labels)
 
 
-def _longer_side(shape: tuple[int, ...], kind: MuonDimensionNumbers) -> int:
-    """Of a matrix with these axes. Made orthogonal, its entries are of size side ** -0.5."""
-    groups = (kind.reduction_axis, kind.output_axis)
-    return max(prod(shape[axis] for axis in group) for group in groups)
+def orthogonal(x: Float[Array, "N R C"]) -> Float[Array, "N R C"]:
+    """About the nearest orthogonal matrix of each, by Newton and Schulz; entries of size `RMS`."""
+    if x.shape[1] > x.shape[2]:
+        return orthogonal(x.swapaxes(1, 2)).swapaxes(1, 2)
+    a, b, c = QUINTIC
+
+    def nearer(_: Any, x: Array) -> Array:
+        square = x @ x.swapaxes(1, 2)
+        return a * x + (b * square + c * (square @ square)) @ x
+
+    x = x / (jnp.linalg.norm(x, axis=(1, 2), keepdims=True) + 1e-8)
+    return jax.lax.fori_loop(0, ROUNDS, nearer, x) * (RMS * x.shape[2] ** 0.5)
+
+
+def _all_orthogonal(updates: Params, rows: dict[str, int]) -> Params:
+    kinds = defaultdict(list)
+    for name, leaf in updates.items():
+        if not isinstance(leaf, optax.MaskedNode):  # optax.partition's, in the place of the others
+            kinds[leaf.shape, rows[name]].append(name)
+    done: Params = {}
+    for (shape, count), names in kinds.items():
+        stack = jnp.stack([updates[name] for name in names])
+        matrices = stack.reshape(len(names), prod(shape[:count]), -1)
+        done |= zip(names, orthogonal(matrices).reshape(stack.shape), strict=True)
+    return updates | done

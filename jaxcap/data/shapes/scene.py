@@ -29,6 +29,12 @@ GAP = 3.0  # between two things, and half of it between a thing and the edge
 CLEAR = 1.5  # a direction is clear where one axis differs by this many times the other
 ASIDE = 16.0  # so far from the centre of the frame a thing is clearly out of the middle
 
+# Of a centre, on either axis: by how many places of the grid it stays from the edges.
+PLACES = tuple(
+    tuple(GRID * i for i in range(first, int(FRAME / GRID) - first + 1))
+    for first in range(int(FRAME / GRID / 2) + 1)
+)
+
 HELD_OUT_OBJECTS = frozenset(
     {("red", "triangle"), ("green", "circle"), ("blue", "cross"), ("yellow", "square")}
 )
@@ -121,9 +127,8 @@ def _put(rng: Random, things: Scene) -> Scene:
 
 
 def _put_one(rng: Random, thing: Thing) -> Thing:
-    first = ceil((REACH * thing.radius + GAP / 2) / GRID)
-    places = tuple(GRID * i for i in range(first, int(FRAME / GRID) - first + 1))
-    return thing._replace(x=pick(rng, places), y=pick(rng, places))
+    places = PLACES[ceil((REACH * thing.radius + GAP / 2) / GRID)]
+    return Thing(*thing[:4], x=pick(rng, places), y=pick(rng, places))
 
 
 def _apart(a: Thing, b: Thing) -> bool:

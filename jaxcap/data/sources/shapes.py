@@ -61,7 +61,8 @@ class Shapes:
     def __getitem__(self, index: int) -> Record:
         """The record, its picture painted now."""
         group, number, level = self._locate(index)
-        image = encode_bmp(paint(self.scene(index), self.size, self._rng("paint", group, number)))
+        tints = Random(self._seed("paint", group, number))
+        image = encode_bmp(paint(self.scene(index), self.size, tints))
         captions = self.captions(index)
         if level is None:
             return Record(image, f"train-{number:06d}", captions)
@@ -73,14 +74,12 @@ class Shapes:
         scene = self.scene(index)
         if level is not None:
             return true_captions(scene, level)
-        told = [f"<{each}> {text}" for each in LEVELS for text in true_captions(scene, each)]
-        order = self._rng("order", group, number)
-        return tuple(sorted(told, key=lambda _: order.random()))
+        return _training_captions(scene, self._seed("order", group, number))
 
     def scene(self, index: int) -> Scene:
         """What the picture of a record shows."""
         group, number, _ = self._locate(index)
-        return _draw(f"{self.seed}/{self.split}/{group}/{number}/scene", group == "held_out")
+        return _draw(self._seed("scene", group, number), group == "held_out")
 
     def _locate(self, index: int) -> tuple[str, int, str | None]:
         """The group, the number of the scene within it, and the level; training has them all."""
@@ -92,14 +91,22 @@ class Shapes:
         number, group = divmod(scene, len(GROUPS))
         return GROUPS[group], number, LEVELS[level]
 
-    def _rng(self, use: str, group: str, number: int) -> Random:
-        """Random numbers for one use of one scene; a string seeds alike in every process."""
-        return Random(f"{self.seed}/{self.split}/{group}/{number}/{use}")
+    def _seed(self, use: str, group: str, number: int) -> str:
+        """Of random numbers for one use of one scene; a string seeds alike in every process."""
+        return f"{self.seed}/{self.split}/{group}/{number}/{use}"
 
 
-@lru_cache(maxsize=64)  # a record's captions and its picture are asked for apart
+# A record's captions and its picture are asked for apart, one soon after the other.
+@lru_cache(maxsize=64)
 def _draw(seed: str, held_out: bool) -> Scene:
     return draw_scene(Random(seed), held_out)
+
+
+@lru_cache(maxsize=64)
+def _training_captions(scene: Scene, seed: str) -> tuple[str, ...]:
+    order = Random(seed)
+    told = [f"<{level}> {text}" for level in LEVELS for text in true_captions(scene, level)]
+    return tuple(sorted(told, key=lambda _: order.random()))
 
 
 def _setting(item: str) -> tuple[str, int]:
