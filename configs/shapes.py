@@ -30,6 +30,7 @@ def get_config(arg: str = "") -> ConfigDict:
         "depth": 2,
         "heads": 2,
         "mlp_width": 256,
+        "canon": 3,
     }
     config.optim.kind = "muon"
     config.optim.lr = 6e-3

@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxcap.errors import UserError, did_you_mean
 from jaxcap.models.attention import Attention, attend
 from jaxcap.models.blocks import Mlp
+from jaxcap.models.canon import Canon
 from jaxcap.models.dropout import Dropout
 from jaxcap.models.memory import Memory
 from jaxcap.models.norm import LayerNorm
@@ -93,6 +94,7 @@ class TransformerDecoder(nn.Module):
       fusion: `cross` (attention over the memory) or `prefix` (memory tokens before the caption).
       tied: the output matrix is the embedding table.
       word_dropout: share of the input words hidden in training (their embedding is zero).
+      canon: how many words before it each word takes something of; see `jaxcap.models.canon`.
     """
 
     vocab_size: int
@@ -104,6 +106,7 @@ class TransformerDecoder(nn.Module):
     fusion: str = "cross"
     dropout: float = 0.0
     word_dropout: float = 0.0
+    canon: int = 0
     tied: bool = True
     dtype: str = "float32"
     remat: bool = False
@@ -121,6 +124,7 @@ class TransformerDecoder(nn.Module):
         )
         if not self.tied:
             self.unembedding = self.param("unembedding", init, (rows, self.width))
+        self.mix_words = Canon(self.canon, self.dtype)
         self.bias = self.param("bias", nn.initializers.zeros, (rows,))
         block = nn.remat(DecoderBlock, static_argnums=(6,)) if self.remat else DecoderBlock
         self.layers = [
@@ -138,7 +142,9 @@ class TransformerDecoder(nn.Module):
         T = tokens.shape[2]
         self._check(T)
         images = self._images(memory, train)
-        x = self._embed(tokens, self.positions[:T], train)
+        x, _ = self._embed(
+            tokens, self._nothing_before(*tokens.shape[:2]), self.positions[:T], train
+        )
         causal = jnp.tril(jnp.ones((T, T), bool))
         for layer, image in zip(self.layers, images, strict=True):
             x = layer(x, layer.own(x), causal, image, memory.mask, train)
@@ -150,26 +156,27 @@ class TransformerDecoder(nn.Module):
         context = (self._images(memory, train=False), memory.mask)
         batch, channels = memory.mask.shape[0], self.width // self.heads
         cache = jnp.zeros((batch, k, self.heads, max_len, channels), self.dtype)
-        return context, tuple((cache, cache) for _ in range(self.depth))
+        caches = tuple((cache, cache) for _ in range(self.depth))
+        return context, (self._nothing_before(batch, k), caches)
 
     def step(
         self, context: Any, state: Any, token: Int[Array, "B K"], position: Int[Array, ""]
     ) -> tuple[Float[Array, "B K V"], Any]:
         """One token more on each stream; `position` counts the tokens before it."""
-        images, mask = context
+        (images, mask), (before, caches) = context, state
         place = jax.lax.dynamic_slice_in_dim(self.positions, position, 1)
-        x = self._embed(token[..., None], place, train=False)
-        written = jnp.arange(state[0][0].shape[3])[None] <= position
-        new_state = []
-        for layer, image, cache in zip(self.layers, images, state, strict=True):
+        x, before = self._embed(token[..., None], before, place, train=False)
+        written = jnp.arange(caches[0][0].shape[3])[None] <= position
+        new_caches = []
+        for layer, image, cache in zip(self.layers, images, caches, strict=True):
             key, value = (
                 jax.lax.dynamic_update_slice_in_dim(old, new, position, axis=3)
                 for old, new in zip(cache, layer.own(x), strict=True)
             )
             own = (key, value)
             x = layer(x, own, written, image, mask, False)
-            new_state.append(own)
-        return self._logits(x)[:, :, 0], tuple(new_state)
+            new_caches.append(own)
+        return self._logits(x)[:, :, 0], (before, tuple(new_caches))
 
     def _check(self, length: int) -> None:
         if length > self.max_len:
@@ -185,12 +192,19 @@ class TransformerDecoder(nn.Module):
             images.append(image)
         return images
 
-    def _embed(self, tokens: Array, places: Array, train: bool) -> Array:
+    def _nothing_before(self, batch: int, k: int) -> Float[Array, "B K canon D"]:
+        return jnp.zeros((batch, k, self.canon, self.width), self.dtype)
+
+    def _embed(
+        self, tokens: Array, before: Array, places: Array, train: bool
+    ) -> tuple[Float[Array, "B K T D"], Float[Array, "B K canon D"]]:
+        """The tokens as vectors, and the words that stand before the next one."""
         words = self.embedding.astype(self.dtype)[tokens]
         # Tables start at the scale of the output matrix; inputs want unit variance.
         words = self.drop_word(words * self.width**0.5, train)
-        x = words + places.astype(self.dtype)[None, None]
-        return self.drop(x, train)
+        words = jnp.concatenate([before, words], axis=2)
+        x = self.mix_words(words) + places.astype(self.dtype)[None, None]
+        return self.drop(x, train), words[:, :, tokens.shape[2] :]
 
     def _logits(self, x: Array) -> Array:
         table = self.embedding if self.tied else self.unembedding

@@ -22,11 +22,11 @@ TOKENS = RNG.integers(0, V, (B, K, T)).astype(np.int32)
 TOKENS[..., 0] = BOS
 MASK = np.array([[1, 1, 1, 1], [1, 0, 1, 1], [1, 0, 0, 0]], bool)
 MEMORY = Memory(jnp.asarray(RNG.normal(size=(B, S, 64)).astype(np.float32)), jnp.asarray(MASK))
-KINDS = [("cross", True), ("cross", False), ("prefix", True), ("prefix", False)]
-kinds = pytest.mark.parametrize(("fusion", "tied"), KINDS)
+KINDS = [("cross", True, 3), ("cross", False, 0), ("prefix", True, 0), ("prefix", False, 2)]
+kinds = pytest.mark.parametrize(("fusion", "tied", "canon"), KINDS)
 
 
-def settings(fusion="cross", tied=True, dropout=0.0, dtype="float32", remat=False):
+def settings(fusion="cross", tied=True, canon=2, dropout=0.0, dtype="float32", remat=False):
     return ConfigDict(
         {
             "encoder": {"name": "vit", "size": "mini", "patch": 8, "dropout": dropout},
@@ -39,6 +39,7 @@ def settings(fusion="cross", tied=True, dropout=0.0, dtype="float32", remat=Fals
                 "mlp_width": 32,
                 "fusion": fusion,
                 "tied": tied,
+                "canon": canon,
                 "dropout": dropout,
             },
             "dtype": dtype,
@@ -53,9 +54,9 @@ def model_of(**chosen):
 
 
 @lru_cache
-def variables_of(fusion="cross", tied=True):
+def variables_of(fusion="cross", tied=True, canon=2):
     """Random in every leaf: biases and scales of zero and one would hide that they are used."""
-    model = model_of(fusion=fusion, tied=tied)
+    model = model_of(fusion=fusion, tied=tied, canon=canon)
     shapes = jax.eval_shape(model.init, jax.random.key(0), IMAGES[:1], TOKENS[:1])
     rng = np.random.default_rng(1)
     return jax.tree.map(
@@ -64,9 +65,10 @@ def variables_of(fusion="cross", tied=True):
 
 
 @lru_cache
-def teacher(fusion="cross", tied=True):
+def teacher(fusion="cross", tied=True, canon=2):
     """(memory, tokens) -> the logits of teacher forcing, compiled once."""
-    model, variables = model_of(fusion=fusion, tied=tied), variables_of(fusion, tied)
+    model = model_of(fusion=fusion, tied=tied, canon=canon)
+    variables = variables_of(fusion, tied, canon)
     return jax.jit(lambda memory, tokens: model.apply(variables, memory, tokens))
 
 
@@ -84,13 +86,15 @@ def stepwise(model, variables, memory, tokens):
 
 
 @kinds
-def test_steps_give_the_logits_of_teacher_forcing(fusion, tied):
-    model, variables = model_of(fusion=fusion, tied=tied), variables_of(fusion, tied)
-    forced = teacher(fusion, tied)(MEMORY, TOKENS)
+def test_steps_give_the_logits_of_teacher_forcing(fusion, tied, canon):
+    model = model_of(fusion=fusion, tied=tied, canon=canon)
+    variables = variables_of(fusion, tied, canon)
+    forced = teacher(fusion, tied, canon)(MEMORY, TOKENS)
     assert forced.shape == (B, K, T, V)
     steps = jax.jit(stepwise, static_argnums=0)(model, variables, MEMORY, TOKENS)
     np.testing.assert_allclose(steps, forced, rtol=1e-5, atol=1e-5)
     assert ("unembedding" in variables["params"]["decoder"]) == (not tied)
+    assert ("mix_words" in variables["params"]["decoder"]) == (canon > 0)
 
 
 @pytest.mark.parametrize("fusion", ["cross", "prefix"])
