@@ -21,7 +21,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.data.max_len = 20
     config.tokenizer.min_count = 1
     config.tokenizer.records = 500  # have all the words
-    config.steps = 10_000 if arg == "long" else 1000
+    config.steps = 6000 if arg == "long" else 700
     config.batch_size = 32
     config.model.encoder = {"name": "vit", "size": "mini", "patch": 8, "stem": "convs"}
     config.model.decoder = {
@@ -34,7 +34,7 @@ def get_config(arg: str = "") -> ConfigDict:
     }
     config.optim.kind = "muon"
     config.optim.lr = 6e-3
-    config.optim.final_lr = 0.02 if arg == "long" else 0.5  # relations need a high rate
+    config.optim.final_lr = 0.02 if arg == "long" else 0.3
     config.optim.warmup = 100
     config.optim.weight_decay = 0.05
     config.optim.smoothing = 0.0
