@@ -21,7 +21,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.data.max_len = 20
     config.tokenizer.min_count = 1
     config.tokenizer.records = 500  # have all the words
-    config.steps = 6000 if arg == "long" else 700
+    config.steps = 5000 if arg == "long" else 700
     config.batch_size = 32
     config.model.encoder = {"name": "vit", "size": "mini", "patch": 8, "stem": "convs"}
     config.model.decoder = {
