@@ -99,7 +99,10 @@ class Run:
                 "A run directory is what training writes to --workdir."
             )
         try:
-            return ConfigDict(dict(json.loads(file.read_text(encoding="utf-8"))))
+            fields = json.loads(file.read_text(encoding="utf-8"))
+            if not isinstance(fields, dict) or not fields:
+                raise ValueError("it has no fields")
+            return ConfigDict(fields)
         except (OSError, ValueError, TypeError) as error:
             raise UserError(
                 f"{file} is damaged: {error}. Start the training command again, which writes it, "

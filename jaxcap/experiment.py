@@ -1,6 +1,6 @@
 """A config with everything it names opened: tokenizer, data, model, mesh, optimizer, search."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -51,9 +51,7 @@ class Experiment:
         else:
             source = open_source(config.data.source, config.data.train)
             settings = config.tokenizer.to_dict()
-            stride = max(1, len(source) // (settings.pop("records") or len(source)))
-            indices = range(0, len(source), stride)
-            captions = (text for i in indices for text in source.captions(i))
+            captions = _captions(source, settings.pop("records"))
             tokenizer = build_tokenizer(
                 settings.pop("kind"), captions, prompts=source.prompts, **settings
             )
@@ -233,6 +231,17 @@ class Experiment:
             images=images,
             workers=config.data.workers,
         )
+
+
+def _captions(source: Source, records: int) -> Iterator[str]:
+    """All captions of so many records, from all over the split; of all of them where it is 0."""
+    if records < 0:
+        raise UserError(
+            f"tokenizer.records is {records}; give how many records to read, or 0 for all of them."
+        )
+    count = min(records or len(source), len(source))
+    for place in range(count):
+        yield from source.captions(place * len(source) // count)
 
 
 def _replaced(fresh: Params, ready: Params) -> Params:

@@ -21,9 +21,8 @@ from jaxtyping import Array, Float
 
 Params = dict[str, Any]  # by path
 
-# What a kernel reads is along its first axes, what it writes along the others: how many of the
-# first, by its name. One that is in no matrix product has none: it works on a channel apart.
-READS = ((r"/out/kernel$", 2), (r"/kernel$", 1))
+# A kernel reads along its first axes and writes along the others: how many it reads along.
+READ_AXES = ((r"/out/kernel$", 2), (r"/kernel$", 1))
 MOMENTUM = 0.95
 # From Jordan: the quintic with the steepest rise at zero; singular values end near 1, not at 1.
 QUINTIC = (3.4445, -4.7750, 2.0315)
@@ -33,13 +32,16 @@ ROUNDS = 5
 RMS = 0.2
 
 
-def reads(name: str, shape: tuple[int, ...]) -> int:
-    """How many axes a parameter reads along, where it is a matrix in use; 0 where it is not."""
+def read_axes(name: str, shape: tuple[int, ...]) -> int:
+    """How many axes a parameter reads along, where it is a matrix in use; 0 where it is not.
+
+    A depthwise convolution is none: it works on each channel apart.
+    """
     if not name.endswith("/kernel"):
         return 0
     if len(shape) == 4:
-        return 3 if shape[2] > 1 else 0  # a convolution; a depthwise one has a row for each pixel
-    return next(count for pattern, count in READS if re.search(pattern, name))
+        return 3 if shape[2] > 1 else 0
+    return next(count for pattern, count in READ_AXES if re.search(pattern, name))
 
 
 def direction(other: optax.GradientTransformation, trained: Params) -> optax.GradientTransformation:
@@ -49,11 +51,11 @@ def direction(other: optax.GradientTransformation, trained: Params) -> optax.Gra
       other: such as `optax.scale_by_adam()`.
       trained: parameters by path, or their shapes.
     """
-    rows = {name: reads(name, leaf.shape) for name, leaf in trained.items()}
-    labels = {name: "matrix" if count else "other" for name, count in rows.items()}
+    reads = {name: read_axes(name, leaf.shape) for name, leaf in trained.items()}
+    labels = {name: "matrix" if count else "other" for name, count in reads.items()}
     muon = optax.chain(
         optax.trace(MOMENTUM, nesterov=True),
-        optax.stateless(lambda updates, _: _all_orthogonal(updates, rows)),
+        optax.stateless(lambda updates, _: _all_orthogonal(updates, reads)),
     )
     return optax.partition({"matrix": muon, "other": other}, labels)
 
@@ -72,11 +74,11 @@ def orthogonal(x: Float[Array, "N R C"]) -> Float[Array, "N R C"]:
     return jax.lax.fori_loop(0, ROUNDS, nearer, x) * (RMS * x.shape[2] ** 0.5)
 
 
-def _all_orthogonal(updates: Params, rows: dict[str, int]) -> Params:
+def _all_orthogonal(updates: Params, reads: dict[str, int]) -> Params:
     kinds = defaultdict(list)
     for name, leaf in updates.items():
         if not isinstance(leaf, optax.MaskedNode):  # optax.partition's, in the place of the others
-            kinds[leaf.shape, rows[name]].append(name)
+            kinds[leaf.shape, reads[name]].append(name)
     done: Params = {}
     for (shape, count), names in kinds.items():
         stack = jnp.stack([updates[name] for name in names])

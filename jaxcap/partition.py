@@ -29,7 +29,7 @@ RULES: Rules = (
     (r"mlp/down/kernel$", ("tensor", "fsdp")),
     (r"(embedding|unembedding)$", ("tensor", "fsdp")),
     (r"project/kernel$", (None, "fsdp")),
-    (r"patches/kernel$", (None, None, None, "fsdp")),
+    (r"(patches|conv_\d+)/kernel$", (None, None, None, "fsdp")),
 )
 
 

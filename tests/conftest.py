@@ -13,7 +13,16 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # Shapes and dtypes are checked wherever arrays pass; pure Python is left at its own speed.
-ARRAYS = ("models", "decode", "objective", "optim", "train_step", "data.views", "data.pipeline")
+ARRAYS = (
+    "models",
+    "decode",
+    "objective",
+    "optim",
+    "muon",
+    "train_step",
+    "data.views",
+    "data.pipeline",
+)
 install_import_hook([f"jaxcap.{room}" for room in ARRAYS], "beartype.beartype")
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"

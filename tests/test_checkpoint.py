@@ -152,7 +152,7 @@ def test_a_run_that_has_not_begun(tmp_path):
     assert not run.path.exists()
 
 
-@pytest.mark.parametrize("text", ["", '{"steps": 3', "[1, 2]", '"text"'])
+@pytest.mark.parametrize("text", ["", '{"steps": 3', "[1, 2]", "[]", "{}", '"text"'])
 def test_a_damaged_config_is_one_sentence(text, tmp_path):
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(UserError, match=r"config.json is damaged.*training command again"):

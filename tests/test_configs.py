@@ -46,6 +46,18 @@ def test_its_model_can_be_built(name, arg):
     assert json.loads(config.to_json())
 
 
+def test_shapes_runs(tmp_path):
+    config = load("shapes")
+    config.data.source = "shapes:train=16,val=2"
+    config.batch_size, config.eval.batch_size = 8, 8
+    config.steps = 1
+    config.search.beams = 2
+    train(config, tmp_path / "run")
+    scores = json.loads((tmp_path / "run" / "scores.json").read_text())
+    assert scores["signature"].startswith("data:shapes|split:val|images:6|")
+    assert {"exact_match_seen", "exact_match_held_out"} <= scores["scores"].keys()
+
+
 def test_coco_runs_on_a_prepared_data_set(tmp_path):
     prepare(
         "shapes:size=96,train=16,val=4,test=4", str(tmp_path / "tiny"), workers=0, progress=False

@@ -9,7 +9,7 @@ import pytest
 from jaxcap.config import base
 from jaxcap.errors import UserError
 from jaxcap.models import build
-from jaxcap.muon import RMS, direction, reads
+from jaxcap.muon import MOMENTUM, RMS, direction, orthogonal, read_axes
 from jaxcap.optim import optimizer
 from jaxcap.state import init_variables
 
@@ -79,18 +79,27 @@ def test_every_matrix_of_a_real_model_is_seen_as_one():
     config.data.image_size = 16
     model = build(config.model, 20, config.data.max_len + 1)
     params, _ = jax.eval_shape(lambda: init_variables(model, config, jax.random.key(0)))
-    matrices = {name for name, leaf in params.items() if reads(name, leaf.shape)}
+    matrices = {name for name, leaf in params.items() if read_axes(name, leaf.shape)}
     assert matrices == {name for name in params if name.endswith("kernel")}
     assert len(matrices) > 20
     for name in matrices:
-        assert 0 < reads(name, params[name].shape) < len(params[name].shape)
+        assert 0 < read_axes(name, params[name].shape) < len(params[name].shape)
 
 
-def test_it_is_a_line_of_the_config():
+def test_the_second_step_has_the_momentum_of_the_first():
     config = base().optim
-    config.kind = "muon"
-    state = optimizer(config, 10, SHAPED).init(normal(0))
-    assert jax.tree.leaves(state)
+    config.update({"kind": "muon", "warmup": 0, "clip": 0.0, "weight_decay": 0.1, "final_lr": 1.0})
+    chain, params, first, second = optimizer(config, 10, SHAPED), normal(0), normal(1), normal(2)
+    _, state = chain.update(first, chain.init(params), params)
+    found, _ = chain.update(second, state, params)
+    name = "decoder/layers_0/mlp/up/kernel"
+    momentum = second[name] + MOMENTUM * first[name]
+    step = orthogonal((second[name] + MOMENTUM * momentum)[None])[0] + 0.1 * params[name]
+    np.testing.assert_allclose(found[name], -config.lr * step, rtol=1e-4, atol=1e-7)
+
+
+def test_a_kind_that_there_is_not_is_refused():
+    config = base().optim
     config.kind = "moun"
     with pytest.raises(UserError, match="Did you mean 'muon'"):
         optimizer(config, 10, SHAPED)

@@ -25,8 +25,8 @@ def run(tiny_run):
     return Run(tiny_run)
 
 
-def on_mesh(run, sizes):
-    return dataclasses.replace(Experiment.of_run(run, {}), mesh=mesh_of(sizes))
+def on_mesh(run, sizes, changes=None):
+    return dataclasses.replace(Experiment.of_run(run, changes or {}), mesh=mesh_of(sizes))
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +45,9 @@ def test_what_8_devices_wrote_is_read_on_any_mesh(run, written, sizes):
     assert all(jax.tree.leaves(jax.tree.map(lambda leaf, s: leaf.sharding == s, state, layout)))
 
 
-def steps_on(sizes, run):
+def steps_on(sizes, run, changes):
     """The state and losses after three steps on the same batches."""
-    experiment = on_mesh(run, sizes)
+    experiment = on_mesh(run, sizes, changes)
     config = experiment.config
     config.update({"optim": {"warmup": 0, "eps": 1e-3, "ema": 0.5}})  # no noise of tiny gradients
     rng = np.random.default_rng(0)
@@ -67,20 +67,31 @@ def steps_on(sizes, run):
         return state, losses
 
 
+RECIPES = {
+    "adamw": {},
+    "muon": {"optim.kind": "muon", "model.encoder.stem": "convs", "model.decoder.canon": 2},
+}
+
+
+@pytest.fixture(scope="module", params=RECIPES)
+def recipe(request):
+    return RECIPES[request.param]
+
+
 @pytest.fixture(scope="module")
-def alone(run):
-    return steps_on({"data": 1}, run)
+def alone(run, recipe):
+    return steps_on({"data": 1}, run, recipe)
 
 
 @pytest.mark.parametrize("sizes", [{"data": 8}, {"data": 2, "fsdp": 2, "tensor": 2}], ids=str)
-def test_steps_on_any_mesh_are_those_of_one_device(run, alone, sizes):
-    state, losses = steps_on(sizes, run)
+def test_steps_on_any_mesh_are_those_of_one_device(run, recipe, alone, sizes):
+    state, losses = steps_on(sizes, run, recipe)
     np.testing.assert_allclose(losses, alone[1], rtol=1e-4)
     for part in ("trained", "average"):
         for name, leaf in getattr(alone[0], part).items():
             found = np.asarray(getattr(state, part)[name])
             np.testing.assert_allclose(found, leaf, rtol=1e-3, atol=2e-5, err_msg=name)
-    layout = shardings(state, on_mesh(run, sizes).mesh)
+    layout = shardings(state, mesh_of(sizes))
     assert all(jax.tree.leaves(jax.tree.map(lambda leaf, s: leaf.sharding == s, state, layout)))
 
 

@@ -200,7 +200,7 @@ class TransformerDecoder(nn.Module):
     ) -> tuple[Float[Array, "B K T D"], Float[Array, "B K canon D"]]:
         """The tokens as vectors, and the words that stand before the next one."""
         words = self.embedding.astype(self.dtype)[tokens]
-        # Tables start at the scale of the output matrix; inputs want unit variance.
+        # Tables start at the scale of the output matrix; the words want unit variance.
         words = self.drop_word(words * self.width**0.5, train)
         words = jnp.concatenate([before, words], axis=2)
         x = self.mix_words(words) + places.astype(self.dtype)[None, None]

@@ -10,15 +10,15 @@ from jaxcap.models.canon import Canon
 WORDS = jax.random.normal(jax.random.key(0), (2, 3, 7, 4))
 
 
-@pytest.mark.parametrize("before", [1, 3, 6])
-def test_each_word_takes_from_those_before_it_by_the_gates_of_its_channel(before):
-    gates = np.random.default_rng(1).normal(size=(before, 4)).astype(np.float32)
-    found = Canon(before, "float32").apply({"params": {"gates": jnp.asarray(gates)}}, WORDS)
+@pytest.mark.parametrize("reach", [1, 3, 6])
+def test_each_word_takes_from_those_before_it_by_the_gates_of_its_channel(reach):
+    gates = np.random.default_rng(1).normal(size=(reach, 4)).astype(np.float32)
+    found = Canon(reach, "float32").apply({"params": {"gates": jnp.asarray(gates)}}, WORDS)
     kernel = np.concatenate([gates[::-1], np.ones((1, 4), np.float32)])
     expected = np.stack(
         [
-            (np.asarray(WORDS)[:, :, t : t + before + 1] * kernel).sum(axis=2)
-            for t in range(7 - before)
+            (np.asarray(WORDS)[:, :, t : t + reach + 1] * kernel).sum(axis=2)
+            for t in range(7 - reach)
         ],
         axis=2,
     )
