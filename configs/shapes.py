@@ -2,9 +2,11 @@
 
 Command   python -m jaxcap.main --config=configs/shapes.py --workdir=runs/shapes
 Hardware  2 CPU cores
-Time      3 minutes and 11 seconds for 1,000 steps; `:long` has 10,000
-Score     exact_match_seen 0.920, exact_match_held_out 0.817 (val, 300 records each, greedy,
-          seed 0); `:long` is not measured yet
+Time      2 and a half minutes; `:long` 16 minutes
+Score     exact_match_seen 0.960, exact_match_held_out 0.917 (val, 300 records each, greedy,
+          seed 0); `:long` 0.990 and 0.980. Other seeds of the short run: 0.927 and 0.693 (seed 1,
+          which calls every green circle, a combination it never saw, a green ring), 0.953 and
+          0.900 (seed 2)
 """
 
 from ml_collections import ConfigDict

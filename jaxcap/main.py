@@ -60,6 +60,11 @@ def _unquoted(text: str) -> str:
     """One line of a KeyError's text, which Python quotes and escapes."""
     if text[:1] in ("'", '"'):
         text = text[1:-1].replace("\\n", " ").replace("\\'", "'")
+    if text.strip("'").isidentifier():
+        text = (
+            f"no field {text} to set from the command line. A setting of a model's part that the "
+            "config file leaves out is added in that file."
+        )
     text = re.sub(r'Other fields present: ".*?"\s*(?=Did|$)', "", text, flags=re.DOTALL)
     return "config: " + " ".join(text.split())
 

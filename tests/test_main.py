@@ -45,6 +45,10 @@ def command(folder, *words):
     [
         (["--config=it.py", "--config.optim.lrr=1"], 'Did you mean "lr" instead of "lrr"?'),
         (["--config=it.py", "--config.steps=many"], "--config.steps=many"),
+        (
+            ["--config=it.py", "--config.model.decoder.canon=3"],
+            "no field 'canon' to set from the command line",
+        ),
         (["--config=it.py", "--mode=trian"], "train|eval|encode"),
         (["--config=it.py", "--wrokdir=run"], "Did you mean: workdir"),
         (["--config=it.py", "run"], "Unexpected argument 'run'"),
