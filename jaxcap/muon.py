@@ -4,9 +4,8 @@ Jordan, "Muon: an optimizer for hidden layers in neural networks", 2024. No dire
 is left behind for being rare in the gradient: a small model learns to look at the right place of
 an image in a fraction of AdamW's steps, and takes to combinations that it was never shown.
 
-Matrices of one kind and shape are worked on together (the optax one takes them one by one): the
-products of a small model are too small to be worth a call each, and compile in a third of the
-time.
+Matrices of one kind and shape are worked on together (optax takes them one by one): the products
+of a small model are too small to be worth a call each.
 """
 
 import re
