@@ -475,7 +475,10 @@ def test_tfds_tells_what_it_cannot_read(tmp_path, coco_like):
     records = write_tfds(tmp_path / "r", records, [], file_format="tfrecord")
     with pytest.raises(UserError, match=r"(?s)cannot be read by index.*array_record"):
         open_source(f"tfds:{records}", "train")
-    with pytest.raises(UserError, match=r"several data sets.*tfds:.*l, tfds:.*r\."):
+    empty = write_tfds(tmp_path / "e", {"image": F.Image(), "caption": F.Text()}, [])
+    with pytest.raises(UserError, match=r"split 'train' of .* has no records"):
+        open_source(f"tfds:{empty}", "train")
+    with pytest.raises(UserError, match=r"several data sets.*tfds:.*e, tfds:.*l, tfds:.*r\."):
         open_source(f"tfds:{tmp_path}", "train")
     (coco_like / "dataset_info.json").unlink()
     with pytest.raises(UserError, match=r"no dataset_info.json.*features.json"):

@@ -45,8 +45,6 @@ class Tfds:
             self._length = info.splits[split].num_examples
         except (ValueError, KeyError) as error:
             raise no_split(str(folder), split, tuple(info.splits)) from error
-        if not self._length:
-            raise UserError(f"The split {split!r} of {folder} has no records.")
         self.name: str = info.name
         self.prompts: tuple[str, ...] = tuple((info.metadata or {}).get("prompts", ()))
         self._find_features(info.features)
@@ -57,6 +55,8 @@ class Tfds:
                 f"{folder} cannot be read by index: {error} Convert it to array_record "
                 "(tensorflow_datasets.scripts.convert_format)."
             ) from error
+        if not self._length:
+            raise UserError(f"The split {split!r} of {folder} has no records.")
 
     @classmethod
     def open(cls, rest: str, split: str) -> "Tfds":
