@@ -472,7 +472,8 @@ def test_tfds_tells_what_it_cannot_read(tmp_path, coco_like):
     with pytest.raises(UserError, match=r"has the features image, label; expected"):
         open_source(f"tfds:{labels}", "train")
     records = {"image": F.Image(), "caption": F.Text()}
-    records = write_tfds(tmp_path / "r", records, [], file_format="tfrecord")
+    example = {"image": jpeg(0), "caption": "a dog"}
+    records = write_tfds(tmp_path / "r", records, [example], file_format="tfrecord")
     with pytest.raises(UserError, match=r"(?s)cannot be read by index.*array_record"):
         open_source(f"tfds:{records}", "train")
     empty = write_tfds(tmp_path / "e", {"image": F.Image(), "caption": F.Text()}, [])

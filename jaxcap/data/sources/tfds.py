@@ -48,6 +48,8 @@ class Tfds:
         self.name: str = info.name
         self.prompts: tuple[str, ...] = tuple((info.metadata or {}).get("prompts", ()))
         self._find_features(info.features)
+        if not self._length:
+            raise UserError(f"The split {split!r} of {folder} has no records.")
         try:
             self._examples = builder.as_data_source(split, deserialize_method=_RAW)
         except NotImplementedError as error:
@@ -55,8 +57,6 @@ class Tfds:
                 f"{folder} cannot be read by index: {error} Convert it to array_record "
                 "(tensorflow_datasets.scripts.convert_format)."
             ) from error
-        if not self._length:
-            raise UserError(f"The split {split!r} of {folder} has no records.")
 
     @classmethod
     def open(cls, rest: str, split: str) -> "Tfds":
