@@ -116,6 +116,8 @@ class TransformerDecoder(nn.Module):
             raise UserError(
                 f"There is no fusion {self.fusion!r}. {did_you_mean(self.fusion, FUSIONS)}"
             )
+        if self.canon < 0:
+            raise UserError(f"canon is {self.canon}; give a number of words, or 0 for no layer.")
         rows = -(-self.vocab_size // TILE) * TILE
         init = nn.initializers.normal(self.width**-0.5)
         self.embedding = self.param("embedding", init, (rows, self.width))

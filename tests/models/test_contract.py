@@ -280,6 +280,7 @@ def test_a_config_that_names_what_there_is_not_is_refused(change, message):
         ("encoder.size", "Big", "no ViT of size 'Big'"),
         ("encoder.patch", 5, "16 x 16 pixels cannot be cut into patches of 5"),
         ("decoder.fusion", "cros", "no fusion 'cros'. Did you mean 'cross'"),
+        ("decoder.canon", -1, "canon is -1; give a number of words"),
         ("decoder.heads", 3, r"width of 16 .* 3 heads"),
     ],
 )
