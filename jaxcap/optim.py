@@ -30,11 +30,11 @@ def schedule(config: ConfigDict, steps: int) -> optax.Schedule:
 def optimizer(config: ConfigDict, steps: int, trained: Params) -> optax.GradientTransformation:
     """AdamW, or Muon for the matrices and AdamW for the rest, over the trained parameters.
 
-    Weight decay is left off biases, norms and position tables: all that has one dimension or
+    Weight decay is left off biases, norms, position tables and tokens of the encoder: all that has one dimension or
     is named so. Gradients are clipped by their global norm, over all parts together.
     """
     decays = {
-        name: len(leaf.shape) > 1 and not name.endswith(("bias", "positions"))
+        name: len(leaf.shape) > 1 and not name.endswith(("bias", "positions", "_token"))
         for name, leaf in trained.items()
     }
     factors = {name: rate(name, config.parts or ()) for name in trained}

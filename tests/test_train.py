@@ -82,10 +82,10 @@ def test_padding_and_rows_without_captions_have_no_part_in_a_step():
 
 
 def test_frozen_parameters_stay_and_all_others_move():
-    parts = (("^decoder/positions$", 1.0), ("^(decoder/(positions|embedding)|encoder/)", 0.0))
+    parts = (("^decoder/words/positions$", 1.0), ("^(decoder/words/(positions|embedding)|encoder/)", 0.0))
     state, step = start(settings(parts=parts))
     frozen = {name for name in state.frozen if name.startswith("decoder/")}
-    assert frozen == {"decoder/embedding"}
+    assert frozen == {"decoder/words/embedding"}
     new = state
     for seed in range(2):
         new, _ = step(new, batch(seed))
@@ -96,7 +96,7 @@ def test_frozen_parameters_stay_and_all_others_move():
     assert still == []
     variables = new.variables()["params"]
     np.testing.assert_array_equal(
-        variables["decoder"]["embedding"], state.frozen["decoder/embedding"]
+        variables["decoder"]["words"]["embedding"], state.frozen["decoder/words/embedding"]
     )
 
 
@@ -104,7 +104,7 @@ def test_frozen_parameters_stay_and_all_others_move():
 def test_the_average_follows_its_formula(ema):
     """A decay that grows with the steps, (1 + n) / (10 + n), up to that of the config."""
     state, step = start(settings(ema=ema))
-    name = "decoder/embedding"
+    name = "decoder/words/embedding"
     expected = np.asarray(state.average[name])
     for done in range(3):
         state, _ = step(state, batch(done))

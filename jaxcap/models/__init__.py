@@ -29,7 +29,8 @@ from jaxcap.models.vit import ViT
 
 def efficientnet_lite(variant: int = 0, dtype: str = "float32") -> GridEncoder:
     """EfficientNet-lite 0, 1 or 2, normalised as it was trained."""
-    return GridEncoder(EfficientNetLite(variant, dtype=dtype), mean=127.0, std=128.0)
+    network = EfficientNetLite(variant, dtype=dtype)
+    return GridEncoder(network, mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
 
 
 Part = Callable[..., nn.Module]

@@ -16,15 +16,23 @@ class Attention(nn.Module):
     """Projections of one attention layer; its outputs are [..., heads, tokens, channels].
 
     Queries are scaled by 1/sqrt(channels) here, once, so that `attend` is plain products.
+
+    Attributes:
+      heads: H.
+      dtype: of the computation.
+      biases: which of query, key and value have one, by their first letters.
+      width: of queries, keys and values, H x C; by default that of what they are made of.
     """
 
     heads: int
     dtype: str
+    biases: str = "qkv"
+    width: int | None = None
 
     def setup(self) -> None:
-        self.query = _Project(self.heads, self.dtype)
-        self.key = _Project(self.heads, self.dtype)
-        self.value = _Project(self.heads, self.dtype)
+        self.query, self.key, self.value = (
+            _Project(self.heads, self.dtype, part in self.biases, self.width) for part in "qkv"
+        )
         self.out = _Merge(self.dtype)
 
     def queries(self, x: Float[Array, "... T D"]) -> Heads:
@@ -78,6 +86,26 @@ def attend(
     return of_image + _mix(weights[..., seen:], own[1])
 
 
+def attend_memory(
+    q: Float[Array, "B H T C"],
+    kv: tuple[Float[Array, "B H S C"], Float[Array, "B H S C"]],
+    mask: Bool[Array, "B S"] | None,
+    bias: Float[Array, "#B H T S"] | None = None,
+) -> Float[Array, "B H T C"]:
+    """One softmax over memory tokens, for queries that are no streams: of the memory itself.
+
+    Args:
+      q: scaled queries.
+      kv: keys and values of the memory.
+      mask: which of these are real, or None for all.
+      bias: added to the scores, or None.
+    """
+    scores = _scores(q, kv[0], None if mask is None else mask[:, None, None, :])
+    if bias is not None:
+        scores = scores + bias.astype(scores.dtype)
+    return _mix(jax.nn.softmax(scores, axis=-1), kv[1])
+
+
 def _scores(
     q: Heads, keys: Float[Array, "... H U C"], mask: Bool[Array, "..."] | None
 ) -> Float[Array, "... H T U"]:
@@ -110,19 +138,24 @@ class _Project(nn.Module):
 
     heads: int
     dtype: str
+    biased: bool
+    width: int | None
 
     @nn.compact
     def __call__(self, x: Float[Array, "... T D"]) -> Heads:
-        D = x.shape[-1]
-        if D % self.heads:
+        width = self.width or x.shape[-1]
+        if width % self.heads:
             raise UserError(
-                f"A width of {D} cannot be shared out over {self.heads} heads; make it a multiple."
+                f"A width of {width} cannot be shared out over {self.heads} heads; make it a "
+                "multiple."
             )
+        shape = (self.heads, width // self.heads)
         init = nn.initializers.xavier_uniform(in_axis=0, out_axis=(1, 2))
-        kernel = self.param("kernel", init, (D, self.heads, D // self.heads))
-        bias = self.param("bias", nn.initializers.zeros, (self.heads, D // self.heads))
+        kernel = self.param("kernel", init, (x.shape[-1], *shape))
         y = jnp.einsum("...td,dhc->...thc", x.astype(self.dtype), kernel.astype(self.dtype))
-        return jnp.moveaxis(y + _like(bias, y), -2, -3)
+        if self.biased:
+            y = y + _like(self.param("bias", nn.initializers.zeros, shape), y)
+        return jnp.moveaxis(y, -2, -3)
 
 
 class _Merge(nn.Module):

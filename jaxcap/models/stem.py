@@ -12,13 +12,20 @@ class PatchStem(nn.Module):
 
     width: int
     patch: int
+    bias: bool
     dtype: str
 
     @nn.compact
     def __call__(self, x: Float[Array, "B h w 3"]) -> Float[Array, "B rows columns D"]:
         window = (self.patch, self.patch)
         return nn.Conv(
-            self.width, window, window, padding="VALID", dtype=self.dtype, name="patches"
+            self.width,
+            window,
+            window,
+            padding="VALID",
+            use_bias=self.bias,
+            dtype=self.dtype,
+            name="patches",
         )(x)
 
 
@@ -31,6 +38,7 @@ class ConvStem(nn.Module):
 
     width: int
     patch: int
+    bias: bool
     dtype: str
 
     @nn.compact
@@ -45,7 +53,9 @@ class ConvStem(nn.Module):
             features = self.width >> (halvings - 1 - i)
             conv = nn.Conv(features, (3, 3), strides=2, dtype=self.dtype, name=f"conv_{i}")
             x = nn.gelu(LayerNorm(self.dtype, name=f"norm_{i}")(conv(x)))
-        return nn.Conv(self.width, (3, 3), dtype=self.dtype, name="patches")(x)
+        return nn.Conv(
+            self.width, (3, 3), use_bias=self.bias, dtype=self.dtype, name="patches"
+        )(x)
 
 
 STEMS = {"patches": PatchStem, "convs": ConvStem}

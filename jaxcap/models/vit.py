@@ -5,10 +5,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
 from jaxcap.errors import UserError, did_you_mean
-from jaxcap.models.blocks import MemoryBlock
+from jaxcap.models.blocks import MemoryBlock, Style
 from jaxcap.models.dropout import Dropout
-from jaxcap.models.memory import Memory, from_grid
+from jaxcap.models.memory import Memory
 from jaxcap.models.norm import LayerNorm
+from jaxcap.models.pixels import normalize
+from jaxcap.models.places import RelativePositions, grid_positions, resample
 from jaxcap.models.stem import STEMS
 
 SIZES = {  # width, depth, heads; the MLP is four times as wide
@@ -18,69 +20,141 @@ SIZES = {  # width, depth, heads; the MLP is four times as wide
     "B": (768, 12, 12),
     "L": (1024, 24, 16),
 }
-POSITION_SCALE = 0.7  # of the first position table, beside patches of about unit variance
+POSITIONS = ("absolute", "relative", "shared")
 
 
 class ViT(nn.Module):
-    """Pre-norm ViT without a class token; the memory is the grid of patches.
+    """The tokens are those named in `tokens`, then the grid of patches, row by row.
+
+    The defaults are this project's own: pre-norm, and no tokens but the patches. The ViT, DeiT,
+    BEiT, CLIP, SigLIP and DINOv2 that others trained are the same network with other settings.
 
     Attributes:
-      size: one of `SIZES`.
+      size: one of `SIZES`, in place of the four numbers after it.
+      width, depth, heads, mlp_width: D, layers, H, F.
       patch: side of a patch in pixels; it must divide the image's sides.
       stem: `patches` or `convs`; see `jaxcap.models.stem`.
+      stem_bias: of the patches.
+      tokens: learned tokens before the patches, such as ("class",).
+      positions: some of `POSITIONS`: a vector for each token, or what heads add by the distance
+        of two tokens, of each layer ("relative") or of all together ("shared").
+      grid: the side, in patches, of the grid that the positions are of; for another they are
+        interpolated. 0 is that of the images.
+      norm, activation, epsilon, biases, layer_scale: see `jaxcap.models.blocks.Style`.
+      norm_first, norm_last: the tokens are normed before the first layer, after the last.
+      mean, std: of each channel, in units of 255.
     """
 
-    size: str
+    size: str = ""
+    width: int = 0
+    depth: int = 0
+    heads: int = 0
+    mlp_width: int = 0
     patch: int = 16
     stem: str = "patches"
+    stem_bias: bool = True
+    tokens: tuple[str, ...] = ()
+    positions: tuple[str, ...] = ("absolute",)
+    grid: int = 0
+    norm: str = "pre"
+    activation: str = "gelu_tanh"
+    epsilon: float = 1e-6
+    biases: str = "qkv"
+    layer_scale: float = 0.0
+    norm_first: bool = False
+    norm_last: bool = True
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    std: tuple[float, ...] = (0.5, 0.5, 0.5)
     dropout: float = 0.0
     dtype: str = "float32"
     remat: bool = False
 
     @nn.compact
     def __call__(self, image: UInt8[Array, "B h w 3"], train: bool = False) -> Memory:
-        if self.size not in SIZES:
+        self._check(image.shape)
+        width, depth, heads, mlp_width = self._shape
+        style = Style(
+            norm=self.norm,
+            activation=self.activation,
+            epsilon=self.epsilon,
+            biases=self.biases,
+            layer_scale=self.layer_scale,
+            dropout=self.dropout,
+            dtype=self.dtype,
+        )
+        x = normalize(image, self.mean, self.std).astype(self.dtype)
+        x = STEMS[self.stem](width, self.patch, self.stem_bias, self.dtype, name="stem")(x)
+        rows, columns = x.shape[1:3]
+        x = self._with_tokens(x.reshape(len(x), rows * columns, width))
+        if "absolute" in self.positions:
+            x = x + self._places(rows, columns, width)[None].astype(self.dtype)
+        x = Dropout(self.dropout)(x, train)
+        if self.norm_first:
+            x = LayerNorm(self.dtype, self.epsilon, name="norm_first")(x)
+        mask = jnp.ones(x.shape[:2], bool)
+        side, bias = self.grid or rows, None
+        if "shared" in self.positions:
+            bias = RelativePositions(heads, side, name="distances")(rows, columns)
+        block = nn.remat(MemoryBlock, static_argnums=(3,)) if self.remat else MemoryBlock
+        for i in range(depth):
+            if "relative" in self.positions:
+                bias = RelativePositions(heads, side, name=f"distances_{i}")(rows, columns)
+            x = block(heads, mlp_width, style, name=f"layer_{i}")(x, mask, train, bias)
+        if self.norm_last:
+            x = LayerNorm(self.dtype, self.epsilon, name="norm_last")(x)
+        return Memory(x, mask)
+
+    def _with_tokens(self, x: Float[Array, "B N D"]) -> Float[Array, "B S D"]:
+        init = nn.initializers.normal(0.02)
+        tokens = [self.param(f"{name}_token", init, (1, x.shape[-1])) for name in self.tokens]
+        rows = [jnp.broadcast_to(t[None].astype(x.dtype), (len(x), *t.shape)) for t in tokens]
+        return jnp.concatenate([*rows, x], axis=1)
+
+    def _places(self, rows: int, columns: int, width: int) -> Float[Array, "S D"]:
+        old = (self.grid or rows, self.grid or columns)
+
+        def start(_: Array) -> Float[Array, "N D"]:
+            return jnp.concatenate(
+                [jnp.zeros((len(self.tokens), width)), grid_positions(*old, width)]
+            )
+
+        table = self.param("positions", start)
+        of_tokens, of_cells = table[: len(self.tokens)], table[len(self.tokens) :]
+        cells = resample(of_cells.reshape(*old, width), rows, columns, "cubic")
+        return jnp.concatenate([of_tokens, cells.reshape(rows * columns, width)])
+
+    @property
+    def _shape(self) -> tuple[int, int, int, int]:
+        if not self.size:
+            return self.width, self.depth, self.heads, self.mlp_width
+        width, depth, heads = SIZES[self.size]
+        return width, depth, heads, 4 * width
+
+    def _check(self, shape: tuple[int, ...]) -> None:
+        numbers = (self.width, self.depth, self.heads, self.mlp_width)
+        if self.size and self.size not in SIZES:
             raise UserError(
                 f"There is no ViT of size {self.size!r}. {did_you_mean(self.size, SIZES)}"
             )
+        if bool(self.size) == any(numbers) or (not self.size and not all(numbers)):
+            raise UserError(
+                "A ViT is given either by its size or by width, depth, heads and mlp_width; it has "
+                f"size={self.size!r} and {numbers}."
+            )
         if self.stem not in STEMS:
             raise UserError(f"A ViT has no stem {self.stem!r}. {did_you_mean(self.stem, STEMS)}")
-        if image.shape[1] % self.patch or image.shape[2] % self.patch:
+        for kind in self.positions:
+            if kind not in POSITIONS:
+                raise UserError(
+                    f"A ViT has no positions {kind!r}. {did_you_mean(kind, POSITIONS)}"
+                )
+        if {"relative", "shared"} & {*self.positions} and tuple(self.tokens) != ("class",):
             raise UserError(
-                f"An image of {image.shape[1]} x {image.shape[2]} pixels cannot be cut into "
-                f"patches of {self.patch}; make data.image_size a multiple of it."
+                "Relative positions know one token before the patches, and it is the class: "
+                f'tokens=("class",), not {tuple(self.tokens)}.'
             )
-        width, depth, heads = SIZES[self.size]
-        x = normalize(image, self.dtype)
-        x = STEMS[self.stem](width, self.patch, self.dtype, name="stem")(x)
-        memory = from_grid(x)
-        table = self.param("positions", lambda key: grid_positions(x.shape[1], x.shape[2], width))
-        x = memory.tokens + table[None].astype(self.dtype)
-        x = Dropout(self.dropout)(x, train)
-        block = nn.remat(MemoryBlock, static_argnums=(3,)) if self.remat else MemoryBlock
-        for i in range(depth):
-            layer = block(heads, 4 * width, self.dropout, self.dtype, name=f"layer_{i}")
-            x = layer(x, memory.mask, train)
-        return memory.replace(tokens=LayerNorm(self.dtype, name="norm")(x))
-
-
-def normalize(image: UInt8[Array, "B h w 3"], dtype: str) -> Float[Array, "B h w 3"]:
-    """Pixels 0..255 to about -1..1, on the device: bytes travel, not floats."""
-    return (image.astype(jnp.float32) / 127.5 - 1.0).astype(dtype)
-
-
-def grid_positions(rows: int, columns: int, width: int) -> Float[Array, "{rows*columns} {width}"]:
-    """Sines and cosines of a cell's row and column, from which learned positions start.
-
-    A small data set hardly learns places from random ones (Beyer et al., arXiv 2205.01580, use
-    fixed ones for the same reason).
-    """
-    if width % 4:
-        raise UserError(f"The width of a ViT must be a multiple of 4, and {width} is not.")
-    wavelength = 2.0 ** jnp.linspace(1.0, 6.0, width // 4)  # in cells, from fine to coarse
-    down, across = jnp.meshgrid(jnp.arange(rows), jnp.arange(columns), indexing="ij")
-    angles = [
-        2 * jnp.pi * cell.reshape(-1, 1).astype(jnp.float32) / wavelength[None]
-        for cell in (down, across)
-    ]
-    return POSITION_SCALE * jnp.concatenate([f(a) for a in angles for f in (jnp.sin, jnp.cos)], 1)
+        if shape[1] % self.patch or shape[2] % self.patch:
+            raise UserError(
+                f"An image of {shape[1]} x {shape[2]} pixels cannot be cut into patches of "
+                f"{self.patch}; make data.image_size a multiple of it."
+            )

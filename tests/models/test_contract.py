@@ -93,8 +93,8 @@ def test_steps_give_the_logits_of_teacher_forcing(fusion, tied, canon):
     assert forced.shape == (B, K, T, V)
     steps = jax.jit(stepwise, static_argnums=0)(model, variables, MEMORY, TOKENS)
     np.testing.assert_allclose(steps, forced, rtol=1e-5, atol=1e-5)
-    assert ("unembedding" in variables["params"]["decoder"]) == (not tied)
-    assert ("mix_words" in variables["params"]["decoder"]) == (canon > 0)
+    assert ("unembedding" in variables["params"]["decoder"]["words"]) == (not tied)
+    assert ("mix" in variables["params"]["decoder"]["words"]) == (canon > 0)
 
 
 @pytest.mark.parametrize("fusion", ["cross", "prefix"])
@@ -257,7 +257,6 @@ def test_a_caption_longer_than_the_decoders_positions_is_refused():
         ({"bridge.dept": 1}, "bridge has no setting 'dept'. Did you mean 'depth'"),
         ({"decoder.max_len": 9}, "has no setting 'max_len'"),
         ({"bridge.width": 9}, "has no setting 'width'"),
-        ({"encoder.size": None}, "encoder 'vit' needs the setting 'size'"),
         ({"decoder.width": None}, "decoder 'transformer' needs the setting 'width'"),
     ],
     ids=str,
@@ -278,6 +277,13 @@ def test_a_config_that_names_what_there_is_not_is_refused(change, message):
     ("path", "value", "message"),
     [
         ("encoder.size", "Big", "no ViT of size 'Big'"),
+        ("encoder.size", "", "either by its size or by width, depth, heads and mlp_width"),
+        ("encoder.depth", 2, "either by its size or"),
+        ("encoder.positions", ("absolut",), "Did you mean 'absolute'"),
+        ("encoder.positions", ("shared",), "one token before the patches"),
+        ("encoder.norm", "per", "no norm 'per'. Did you mean"),
+        ("decoder.activation", "gelo", "no activation 'gelo'. Did you mean 'gelu'"),
+        ("decoder.head_activation", "gelo", "no activation 'gelo'. Did you mean 'gelu'"),
         ("encoder.patch", 5, "16 x 16 pixels cannot be cut into patches of 5"),
         ("decoder.fusion", "cros", "no fusion 'cros'. Did you mean 'cross'"),
         ("decoder.canon", -1, "canon is -1; give a number of words"),

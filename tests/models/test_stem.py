@@ -12,7 +12,7 @@ from jaxcap.models.stem import STEMS
 
 @pytest.fixture(params=STEMS)
 def stem(request):
-    module = STEMS[request.param](16, 4, "float32")
+    module = STEMS[request.param](16, 4, True, "float32")
     return module, module.init(jax.random.key(0), jnp.zeros((1, 16, 24, 3)))
 
 
@@ -31,7 +31,7 @@ def test_a_cell_sees_its_own_pixels_and_none_far_away(stem):
 
 
 def test_patches_are_one_product():
-    module = STEMS["patches"](16, 4, "float32")
+    module = STEMS["patches"](16, 4, True, "float32")
     image = jax.random.normal(jax.random.key(1), (1, 8, 8, 3))
     params = module.init(jax.random.key(0), image)
     kernel = params["params"]["patches"]["kernel"]

@@ -1,0 +1,73 @@
+"""One layer of the Transformer decoder: the caption's own words, the image, MLP."""
+
+from functools import partial
+
+import flax.linen as nn
+from jaxtyping import Array, Bool, Float
+
+from jaxcap.models.attention import Attention, attend, attend_memory
+from jaxcap.models.blocks import Mlp, Residual, Style
+
+
+class DecoderBlock(nn.Module):
+    """One layer: self-attention, the image, MLP.
+
+    With fusion `cross` the image has an attention of its own; with `prefix` the memory tokens
+    stand before the caption in the self-attention, and pass through the layer themselves
+    (`memory`).
+    """
+
+    width: int
+    heads: int
+    mlp_width: int
+    fusion: str
+    style: Style
+
+    def setup(self) -> None:
+        attention = partial(Attention, self.heads, self.style.dtype, self.style.biases, self.width)
+        self.self_residual = Residual(self.style)
+        self.self_attention = attention()
+        if self.fusion == "cross":
+            self.cross_residual = Residual(self.style)
+            self.cross_attention = attention()
+        self.mlp_residual = Residual(self.style)
+        self.mlp = Mlp(self.mlp_width, self.style)
+
+    def memory(
+        self, x: Float[Array, "B S E"], mask: Bool[Array, "B S"], train: bool
+    ) -> tuple[tuple[Array, Array], Float[Array, "B S E"]]:
+        """The keys and values of the image in this layer, and the memory for the next one."""
+        if self.fusion == "cross":
+            return self.cross_attention.keys_values(x), x
+        y = self.self_residual.enter(x)
+        kv = self.self_attention.keys_values(y)
+        seen = attend_memory(self.self_attention.queries(y), kv, mask)
+        x = self.self_residual.leave(x, self.self_attention.merge(seen), train)
+        return kv, self._think(x, train)
+
+    def own(self, x: Float[Array, "B K T D"]) -> tuple[Array, Array]:
+        """Keys and values of the caption's own tokens, each [B, K, H, T, C]."""
+        return self.self_attention.keys_values(self.self_residual.enter(x))
+
+    def __call__(
+        self,
+        x: Float[Array, "B K T D"],
+        own: tuple[Array, Array],
+        own_mask: Bool[Array, "T U"],
+        image: tuple[Array, Array],
+        image_mask: Bool[Array, "B S"],
+        train: bool,
+    ) -> Float[Array, "B K T D"]:
+        """The layer, given the keys and values that its tokens may see (`own`, `memory`)."""
+        q = self.self_attention.queries(self.self_residual.enter(x))
+        before = (image, image_mask) if self.fusion == "prefix" else (None, None)
+        seen = attend(q, own, own_mask, *before)
+        x = self.self_residual.leave(x, self.self_attention.merge(seen), train)
+        if self.fusion == "cross":
+            q = self.cross_attention.queries(self.cross_residual.enter(x))
+            seen = attend(q, None, None, image, image_mask)
+            x = self.cross_residual.leave(x, self.cross_attention.merge(seen), train)
+        return self._think(x, train)
+
+    def _think(self, x: Array, train: bool) -> Array:
+        return self.mlp_residual.leave(x, self.mlp(self.mlp_residual.enter(x), train), train)

@@ -1,0 +1,105 @@
+"""Both ends of a decoder: from ids to vectors, and from vectors to scores of each word."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from jaxcap.models.blocks import ACTIVATIONS, Style
+from jaxcap.models.canon import Canon
+from jaxcap.models.dropout import Dropout
+from jaxcap.models.norm import LayerNorm
+
+TILE = 128  # the vocabulary is padded to a multiple of this, so that it shards and tiles
+
+
+class Words(nn.Module):
+    """The tables of a vocabulary of V words, and of places in a caption.
+
+    Attributes:
+      vocab_size: V, the tokenizer's; the tables have a multiple of `TILE` rows.
+      width: D.
+      places: rows of the table of positions.
+      first_place: the row of BOS.
+      tied: the output matrix is the table of the input.
+      scaled: input words have unit variance where the table starts at the scale of an output
+        matrix.
+      normed: words and places together pass a layer norm.
+      segments: kinds of text that the table of segments knows; a caption is of the first.
+      head: activation of a dense layer with a layer norm before the output matrix; "" for none.
+      biased: each word has a bias of its own.
+      canon: how many words before it each word takes something of; see `jaxcap.models.canon`.
+      word_dropout: share of the input words hidden in training (their embedding is zero).
+    """
+
+    vocab_size: int
+    width: int
+    places: int
+    first_place: int
+    tied: bool
+    scaled: bool
+    normed: bool
+    segments: int
+    head: str
+    biased: bool
+    canon: int
+    word_dropout: float
+    style: Style
+
+    def setup(self) -> None:
+        dtype, epsilon = self.style.dtype, self.style.epsilon
+        rows = -(-self.vocab_size // TILE) * TILE
+        init = nn.initializers.normal(self.width**-0.5)
+        near = nn.initializers.normal(0.02)
+        self.embedding = self.param("embedding", init, (rows, self.width))
+        self.positions = self.param("positions", near, (self.places, self.width))
+        if self.segments:
+            self.segment = self.param("segment", near, (self.segments, self.width))
+        if self.normed:
+            self.norm = LayerNorm(dtype, epsilon)
+        if self.head:
+            self.dense = nn.Dense(self.width, dtype=dtype)
+            self.dense_norm = LayerNorm(dtype, epsilon)
+        if not self.tied:
+            self.unembedding = self.param("unembedding", init, (rows, self.width))
+        if self.biased:
+            self.bias = self.param("bias", nn.initializers.zeros, (rows,))
+        self.mix = Canon(self.canon, dtype)
+        self.drop = Dropout(self.style.dropout)
+        self.drop_word = Dropout(self.word_dropout, whole=True)
+
+    def nothing_before(self, batch: int, k: int) -> Float[Array, "B K canon D"]:
+        """What stands before the first word of k captions of each image."""
+        return jnp.zeros((batch, k, self.canon, self.width), self.style.dtype)
+
+    def embed(
+        self,
+        tokens: Int[Array, "B K T"],
+        before: Float[Array, "B K canon D"],
+        place: Int[Array, ""],
+        train: bool,
+    ) -> tuple[Float[Array, "B K T D"], Float[Array, "B K canon D"]]:
+        """The tokens from `place` on as vectors, and the words that stand before the next one."""
+        dtype, T = self.style.dtype, tokens.shape[2]
+        words = self.embedding.astype(dtype)[tokens]
+        if self.scaled:
+            words = words * self.width**0.5
+        words = jnp.concatenate([before, self.drop_word(words, train)], axis=2)
+        rows = self.first_place + place + jnp.arange(T)
+        x = self.mix(words) + self.positions.astype(dtype)[rows][None, None]
+        if self.segments:
+            x = x + self.segment.astype(dtype)[None, None, :1]
+        if self.normed:
+            x = self.norm(x)
+        return self.drop(x, train), words[:, :, T:]
+
+    def logits(self, x: Float[Array, "B K T D"]) -> Float[Array, "B K T V"]:
+        """Scores of each word to come next, float32."""
+        if self.head:
+            x = self.dense_norm(ACTIVATIONS[self.head](self.dense(x)))
+        table = self.embedding if self.tied else self.unembedding
+        y = jnp.einsum(
+            "bktd,vd->bktv", x, table.astype(self.style.dtype), preferred_element_type=jnp.float32
+        )
+        if self.biased:
+            y = y + self.bias[None, None, None]
+        return y[..., : self.vocab_size]
