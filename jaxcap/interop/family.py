@@ -1,0 +1,112 @@
+"""A family of published networks: how its config reads here, and where its tensors are."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jaxcap.errors import UserError
+from jaxcap.interop.table import Table
+
+Config = Mapping[str, Any]  # of a network, as in its config.json
+Settings = dict[str, Any]  # of an encoder or a decoder here
+
+ACTIVATIONS = {  # there: here
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "quick_gelu": "quick_gelu",
+    "relu": "relu",
+    "silu": "silu",
+    "swish": "silu",
+}
+
+
+def _nothing(_: Mapping[str, Any]) -> dict[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Family:
+    """One kind of network.
+
+    Attributes:
+      model_type: what config.json calls it.
+      fields: setting here: the field there with the same value.
+      fixed: settings here that all of the family have.
+      required: fields there that must have this value, or the network is another one than ours.
+      activation: the field there that names it.
+      read: the settings that follow from a config in another way.
+      write: the fields that follow from settings in another way; its opposite.
+      table: of tensors.
+    """
+
+    model_type: str
+    fields: Mapping[str, str]
+    fixed: Mapping[str, Any]
+    table: Table
+    required: Mapping[str, Any] = field(default_factory=dict)
+    activation: str = "hidden_act"
+    read: Callable[[Config], Settings] = _nothing
+    write: Callable[[Settings], dict[str, Any]] = _nothing
+
+    def settings(self, config: Config, where: str) -> Settings:
+        """The settings of an encoder or decoder here.
+
+        Args:
+          config: with all fields of the family.
+          where: it is from, for messages.
+
+        Raises:
+          UserError: the config asks for something that is not built here.
+        """
+        for name, value in self.required.items():
+            if config.get(name) != value:
+                raise UserError(
+                    f"{where}: a {self.model_type} with {name} = {config.get(name)!r} cannot be "
+                    f"read; only {value!r} is known here."
+                )
+        settings = {name: config[theirs] for name, theirs in self.fields.items()}
+        if self.activation:
+            settings["activation"] = self._activation(config[self.activation], where)
+        return {**self.fixed, **settings, **self.read(config)}
+
+    def config(self, settings: Settings, where: str) -> dict[str, Any]:
+        """The config of a network of these settings: the opposite of `settings`.
+
+        Args:
+          settings: all of them, defaults included.
+          where: they are of, for messages.
+
+        Raises:
+          UserError: no network of this family has such settings; with those that differ.
+        """
+        config = {theirs: settings[name] for name, theirs in self.fields.items()}
+        if self.activation:
+            back = {ours: theirs for theirs, ours in reversed(ACTIVATIONS.items())}
+            config[self.activation] = back[settings["activation"]]
+        config |= {**self.required, **self.write(settings)}
+        expected = self.settings(config, where)
+        differing = [
+            f"{name} is {settings[name]!r}, and there {value!r}"
+            for name, value in expected.items()
+            if _plain(settings.get(name)) != _plain(value)
+        ]
+        if differing:
+            raise UserError(
+                f"{where} cannot be written as a {self.model_type} of Transformers: "
+                f"{'; '.join(differing)}."
+            )
+        return {"model_type": self.model_type, **config}
+
+    def _activation(self, name: str, where: str) -> str:
+        if name not in ACTIVATIONS:
+            raise UserError(
+                f"{where}: the activation {name!r} is not known here, only "
+                f"{', '.join(ACTIVATIONS)}."
+            )
+        return ACTIVATIONS[name]
+
+
+def _plain(value: Any) -> Any:
+    """A setting as it compares: JSON has lists where the code has tuples."""
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,88 @@
+"""A directory in the Hugging Face layout: its config, complete, and its tensors."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxcap.data.hf_special_tokens import read_object
+from jaxcap.data.hf_tokenizer import listing
+from jaxcap.errors import UserError
+from jaxcap.interop.weight_files import read_weights
+
+
+@dataclass(frozen=True)
+class Source:
+    """What somebody published.
+
+    Attributes:
+      folder: where it lies.
+      config: of config.json, with Transformers' defaults where it says nothing.
+    """
+
+    folder: Path
+    config: Mapping[str, Any]
+
+    @cached_property
+    def tensors(self) -> Mapping[str, np.ndarray]:
+        """By name, read when asked for."""
+        return read_weights(self.folder)
+
+    def under(self, prefix: str, others: tuple[str, ...] = ()) -> dict[str, str]:
+        """The names that begin with a prefix, and with no other that is longer: without it, whole.
+
+        Args:
+          prefix: of a part.
+          others: prefixes of the other parts.
+        """
+        deeper = tuple(other for other in others if len(other) > len(prefix))
+        return {
+            name.removeprefix(prefix): name
+            for name in self.tensors
+            if name.startswith(prefix) and not name.startswith(deeper)
+        }
+
+
+def open_folder(folder: str | Path) -> Source:
+    """The source in a directory.
+
+    Raises:
+      UserError: there is no config.json of a network that Transformers knows.
+    """
+    folder = Path(folder)
+    if not (folder / "config.json").is_file():
+        raise UserError(
+            f"{folder} holds no network in the Hugging Face layout: looked for config.json, found "
+            f"{listing(folder)}."
+        )
+    said = read_object(folder / "config.json")
+    from transformers import AutoConfig  # slow to import, and rarely needed
+
+    kind = said.pop("model_type", None)
+    try:
+        return Source(folder, AutoConfig.for_model(kind, **said).to_dict())
+    except Exception as error:  # whatever the library makes of a config that it does not know
+        cause = " ".join(str(error).split())[:300]
+        raise UserError(
+            f"{folder / 'config.json'} is not of a network that Transformers knows "
+            f"(model_type {kind!r}): {cause}"
+        ) from error
+
+
+class Under(Mapping[str, np.ndarray]):
+    """Some tensors of a source, under the names that they have within a part."""
+
+    def __init__(self, source: Source, names: Mapping[str, str]):
+        self._source, self._names = source, names
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._source.tensors[self._names[name]]
+
+    def __iter__(self) -> Any:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
