@@ -1,6 +1,6 @@
 """The library's face: a run directory becomes a function from photographs to captions."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, Int, UInt8
 from ml_collections import ConfigDict
 
 from jaxcap.checkpoint import Run
+from jaxcap.data.frame import Frame
 from jaxcap.data.photo import Photo, photo_pixels
 from jaxcap.data.text import Tokenizer
 from jaxcap.decode import Captions, Search
@@ -65,6 +66,7 @@ class Captioner:
     ):
         self.config, self.tokenizer, self.step = config, tokenizer, step
         self._model, self._variables, self._settings = model, variables, settings
+        self._frame = Frame.of(config.data)
         self._program = cache(self._compiled)  # one a search; jit keeps one a shape within it
         self._scoring = jax.jit(self._logp)
 
@@ -98,23 +100,23 @@ class Captioner:
         return cls(config, tokenizer, model, variables, step, settings)
 
     def pixels(self, image: Photo) -> UInt8[np.ndarray, "h w 3"]:
-        """What the model is shown of an image; it may be given in the image's place.
+        """What the model is shown of an image; `of_pixels` captions it.
 
         Raises:
           ImageError: it cannot be read; the message is a sentence that names its path.
         """
-        return photo_pixels(image, self.config.data.image_size)
+        return photo_pixels(image, self._frame)
 
     def __call__(
         self,
-        images: Sequence[Photo],
+        images: Iterable[Photo],
         *,
         beams: int | None = None,
         num: int = 1,
         max_length: int | None = None,
         prompt: str = "",
     ) -> list[list[Caption]]:
-        """The captions of each image, best first. Batches are of few sizes, each compiled once.
+        """The captions of each image, best first.
 
         Args:
           images: paths, bytes of files, Pillow pictures or uint8 arrays [h, w, 3].
@@ -127,12 +129,31 @@ class Captioner:
           ImageError: an image cannot be read.
           UserError: a setting out of range, or a prompt that the captioner does not know.
         """
+        shown = map(self.pixels, images)
+        return self.of_pixels(shown, beams=beams, num=num, max_length=max_length, prompt=prompt)
+
+    def of_pixels(
+        self,
+        shown: Iterable[UInt8[np.ndarray, "h w 3"]],
+        *,
+        beams: int | None = None,
+        num: int = 1,
+        max_length: int | None = None,
+        prompt: str = "",
+    ) -> list[list[Caption]]:
+        """As `__call__`, of what `pixels` made of each image.
+
+        Batches are of few sizes, each compiled once.
+
+        Raises:
+          UserError: a setting out of range, or a prompt that the captioner does not know.
+        """
         given = self._prompt(prompt)
         search = self._search(beams, num, max_length, len(given))
         found: list[list[Caption]] = []
-        for start in range(0, len(images), BATCHES[-1]):
-            shown = np.stack([self.pixels(image) for image in images[start : start + BATCHES[-1]]])
-            rows = self._find(shown, given, search, start)
+        left = iter(shown)
+        while batch := list(islice(left, BATCHES[-1])):
+            rows = self._find(np.stack(batch), given, search, len(found))
             found += [self._captions(*row, len(given), num) for row in rows]
         return found
 

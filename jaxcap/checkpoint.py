@@ -11,12 +11,14 @@ import orbax.checkpoint as ocp
 from ml_collections import ConfigDict
 from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, BestN, LatestN
 
+from jaxcap.config import completed
 from jaxcap.data.text import Tokenizer, load_tokenizer
 from jaxcap.errors import UserError
 from jaxcap.state import Params, TrainState
 
 BEST_BY = "CIDEr"
-PARTS = ("_CHECKPOINT_METADATA", "model", "train", "data")  # of a checkpoint that is whole
+PARTS = {"_CHECKPOINT_METADATA", "model"}  # of a checkpoint that is whole, and of these one more:
+TRAINED, IMPORTED = {"train", "data"}, {"origin"}
 
 
 def write_text(path: Path, text: str) -> None:
@@ -31,7 +33,8 @@ class Run:
 
     A checkpoint has two items: `model` (the averaged and the frozen parameters, and the batch
     statistics: what captions) and `train` (what only training needs: the parameters as the
-    optimizer left them, its state, and the step, which is also the position in the data).
+    optimizer left them, its state, and the step, which is also the position in the data). One that
+    was imported has `origin` in the place of the latter: where it is from.
     """
 
     def __init__(self, path: str | os.PathLike[str]):
@@ -58,6 +61,7 @@ class Run:
                 "model": ocp.StandardCheckpointHandler(),
                 "train": ocp.StandardCheckpointHandler(),
                 "data": ocp.JsonCheckpointHandler(),
+                "origin": ocp.JsonCheckpointHandler(),
             }  # without them only the process that saved an item could ask for its shapes
             self._manager = ocp.CheckpointManager(
                 folder, options=self._options, item_handlers=handlers
@@ -72,8 +76,15 @@ class Run:
         """
         if not (self.path / "checkpoints").is_dir():
             return []
-        folders = ((step, self.path / "checkpoints" / str(step)) for step in self._known())
-        return [step for step, folder in folders if all((folder / part).exists() for part in PARTS)]
+        return [step for step in self._known() if self._has(step, TRAINED) or self.imported(step)]
+
+    def imported(self, step: int) -> bool:
+        """Whether a checkpoint is one that only captions; training begins at it, from nothing."""
+        return self._has(step, IMPORTED)
+
+    def _has(self, step: int, parts: set[str]) -> bool:
+        folder = self.path / "checkpoints" / str(step)
+        return all((folder / part).exists() for part in PARTS | parts)
 
     def _known(self) -> list[int]:
         return sorted(self.checkpoints.all_steps())
@@ -85,7 +96,7 @@ class Run:
             write_text(self.path / "config.json", config.to_json(indent=2) + "\n")
 
     def config(self) -> ConfigDict:
-        """The config of the run.
+        """The config of the run; see `jaxcap.config.completed`.
 
         Raises:
           UserError: this is not a run directory, or its config.json is damaged.
@@ -102,8 +113,8 @@ class Run:
             fields = json.loads(file.read_text(encoding="utf-8"))
             if not isinstance(fields, dict) or not fields:
                 raise ValueError("it has no fields")
-            return ConfigDict(fields)
-        except (OSError, ValueError, TypeError) as error:
+            return completed(fields)
+        except (OSError, ValueError, TypeError, AttributeError) as error:
             raise UserError(
                 f"{file} is damaged: {error}. Start the training command again, which writes it, "
                 "or restore it from a copy."
@@ -135,9 +146,23 @@ class Run:
         }
         self.checkpoints.save(step, args=ocp.args.Composite(**items), metrics=scores)
 
+    def save_imported(self, params: Params, stats: Params, origin: dict[str, Any]) -> None:
+        """Save what captions as step 0, and where it is from."""
+        items = {
+            "model": ocp.args.StandardSave({"params": params, "stats": stats}),
+            "origin": ocp.args.JsonSave(origin),
+        }
+        self.checkpoints.save(0, args=ocp.args.Composite(**items))
+        self.wait()
+
     def wait(self) -> None:
         """Until the last save is on the disk."""
         self.checkpoints.wait_until_finished()
+
+    def close(self) -> None:
+        """Until all is on the disk, and no file is open: before the directory is moved."""
+        self.checkpoints.close()
+        self._manager = None
 
     def latest_step(self) -> int | None:
         """The step to go on from, or None for a run that has not begun."""

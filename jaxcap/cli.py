@@ -75,8 +75,8 @@ def caption(
                 shown[file] = captioner.pixels(file)
             except ImageError as error:
                 errors[file], failed = str(error), True
-        captions = captioner(
-            list(shown.values()), beams=beams, num=num, max_length=max_length, prompt=prompt
+        captions = captioner.of_pixels(
+            shown.values(), beams=beams, num=num, max_length=max_length, prompt=prompt
         )
         found = dict(zip(shown, captions, strict=True))
         for file in files[start : start + BATCHES[-1]]:

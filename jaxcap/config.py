@@ -1,5 +1,8 @@
 """Every field that an experiment may set, with its default."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from ml_collections import ConfigDict, config_dict
 
 from jaxcap.errors import UserError
@@ -18,8 +21,12 @@ def base() -> ConfigDict:
     config.data.source = config_dict.placeholder(str)  # required; see jaxcap.data.sources
     config.data.train = "train"  # splits
     config.data.eval = "val"
+    # What the model is shown of a photograph; see jaxcap.data.frame.Frame.
     config.data.image_size = 224  # pixels a side
-    config.data.crop = 1.0  # least share of the image's area that a training crop keeps
+    config.data.fit = "squeeze"  # squeeze (all of it, into a square) | short (side to `resize`)
+    config.data.resize = 0  # pixels a side before the middle is cut out; 0 is image_size
+    config.data.resample = "bicubic"  # nearest | box | bilinear | hamming | bicubic | lanczos
+    config.data.crop = 1.0  # least share of the area that a random part has, in training
     config.data.captions = 5  # K, references of an image in one pass
     config.data.max_len = 32  # tokens of a caption, EOS included
     config.data.workers = 0  # processes that prepare batches; 0 uses threads
@@ -35,6 +42,7 @@ def base() -> ConfigDict:
     config.model = ConfigDict()
     config.model.dtype = "float32"  # of the computation; parameters are float32
     config.model.remat = False  # recompute layers in the backward pass instead of keeping them
+    config.model.vocab_size = 0  # words of the decoder; 0 is as many as the tokenizer has
     config.model.pretrained = False  # start the encoder from its published weights
     config.model.encoder = ConfigDict({"name": "vit"}, allow_dotted_keys=False)
     config.model.bridge = ConfigDict({"depth": 0})
@@ -65,6 +73,17 @@ def base() -> ConfigDict:
     config.lock()
     for free in (config.model.encoder, config.model.bridge, config.model.decoder, config.search):
         free.unlock()  # their fields are those of the class that they name
+    return config
+
+
+def completed(fields: Mapping[str, Any]) -> ConfigDict:
+    """The config that a run was saved with; what it has no fields for yet has their defaults.
+
+    A new field of `base` therefore has for its default what was done before there was the field.
+    """
+    config = ConfigDict(base().to_dict())
+    with config.ignore_type():  # JSON writes 1.0 as it pleases, and a tuple as a list
+        config.update(fields)
     return config
 
 

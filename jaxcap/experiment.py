@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 
 from jaxcap.checkpoint import Run
 from jaxcap.config import check_complete
+from jaxcap.data.frame import Frame
 from jaxcap.data.pipeline import EvalExample, TrainExample, View
 from jaxcap.data.record import Source
 from jaxcap.data.sources import open_source
@@ -147,7 +148,7 @@ class Experiment:
         """How the model is shown the images of a source: pixels, or kept memories of them."""
         if self.config.data.cache:
             return memory_store(self.config, source).view()
-        return Pixels(source, self.config.data.image_size, crop)
+        return Pixels(source, Frame.of(self.config.data), crop)
 
     def keep_memories(self, variables: Any) -> None:
         """Encode the splits that `data.cache` has no memories of yet (see `jaxcap.memory_store`).
@@ -164,7 +165,7 @@ class Experiment:
             )
         for name in dict.fromkeys((self.config.data.train, self.config.data.eval)):
             source = self.source(name)
-            pixels = Pixels(source, self.config.data.image_size)
+            pixels = Pixels(source, Frame.of(self.config.data))
             memory_store(self.config, source).fill(
                 self.model,
                 variables,

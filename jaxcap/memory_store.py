@@ -7,7 +7,7 @@ depend on. Each shard is written beside its place and renamed: encoding that was
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from ml_collections import ConfigDict
 from rich.progress import track
 
 from jaxcap.checkpoint import write_text
+from jaxcap.data.frame import Frame
 from jaxcap.data.pipeline import EvalExample, eval_batches
 from jaxcap.data.record import Source
 from jaxcap.data.views import Memories
@@ -129,11 +130,15 @@ class MemoryStore:
 
 def memory_store(config: ConfigDict, source: Source) -> MemoryStore:
     """The store of a split, in a folder named after all that its memories depend on."""
+    frame = Frame.of(config.data)
+    # The usual frame goes unsaid: memories that were kept when there was no other are found still.
+    framed = {} if frame == Frame(frame.image_size) else {"frame": asdict(frame)}
     depends = {
         "encoder": config.model.encoder.to_dict(),
         "pretrained": config.model.pretrained or config.seed,
         "dtype": config.model.dtype,
-        "image_size": config.data.image_size,
+        "image_size": frame.image_size,
+        **framed,
         "source": config.data.source,
         "images": len(source),
     }

@@ -20,6 +20,7 @@ ARRAYS = (
     "optim",
     "muon",
     "train_step",
+    "data.frame",
     "data.views",
     "data.pipeline",
 )

@@ -12,6 +12,7 @@ from tiny_run import photographs
 
 import jaxcap
 from jaxcap.captioner import BATCHES, Captioner
+from jaxcap.data.frame import Frame
 from jaxcap.data.image import ImageError
 from jaxcap.errors import UserError
 
@@ -75,7 +76,6 @@ def test_a_path_its_bytes_a_picture_and_an_array_are_one_photograph(alone, array
     assert shown[0].shape == (32, 32, 3)
     for other in shown[1:]:
         np.testing.assert_array_equal(other, shown[0])
-    np.testing.assert_array_equal(alone.pixels(shown[0]), shown[0])  # it may take the image's place
     grey = np.full((5, 7), 99, np.uint8)
     assert (alone.pixels(grey) == 99).all()
 
@@ -88,6 +88,24 @@ def test_a_photograph_is_put_upright_however_it_is_given(alone, arrays, tmp_path
     upright = alone.pixels(np.ascontiguousarray(arrays[0][::-1, ::-1]))
     np.testing.assert_array_equal(alone.pixels(path), upright)
     np.testing.assert_array_equal(alone.pixels(Image.open(path)), upright)
+
+
+@pytest.mark.parametrize("frame", [{}, {"fit": "short", "resize": 40, "resample": "nearest"}])
+def test_it_is_shown_what_the_run_was_shown(alone, arrays, tiny_run, tmp_path, frame):
+    """The frame of evaluation; what is in it is captioned without being framed once more."""
+    config = json.loads((tiny_run / "config.json").read_text())
+    for field in ("fit", "resize", "resample"):  # a run of old lacks them
+        del config["data"][field]
+    config["data"] |= frame
+    for part in ("tokenizer", "checkpoints"):
+        shutil.copytree(tiny_run / part, tmp_path / part)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    framed = Captioner.load(tmp_path)
+    shown = [framed.pixels(image) for image in arrays]
+    pixels = Frame(32, **frame)(Image.fromarray(arrays[0]))
+    np.testing.assert_array_equal(shown[0], pixels)
+    assert np.array_equal(shown[0], alone.pixels(arrays[0])) == (not frame)
+    assert close(framed.of_pixels(shown), framed(arrays))
 
 
 def test_many_images_are_captioned_as_each_alone(alone, arrays):

@@ -1,5 +1,6 @@
 """What a run directory keeps, what it never reads, and what it refuses."""
 
+import json
 import shutil
 
 import jax
@@ -152,7 +153,21 @@ def test_a_run_that_has_not_begun(tmp_path):
     assert not run.path.exists()
 
 
-@pytest.mark.parametrize("text", ["", '{"steps": 3', "[1, 2]", "[]", "{}", '"text"'])
+def test_a_config_older_than_a_field_has_its_default(tmp_path):
+    run, config = Run(tmp_path), base()
+    config.data.captions = 2
+    config.model.encoder = {"name": "vit", "size": "S", "of_old": 1}
+    run.save_config(config)
+    saved = json.loads((tmp_path / "config.json").read_text())
+    assert run.config().to_dict() == saved
+    old = json.loads(json.dumps(saved))
+    del old["accumulate"], old["data"]["fit"], old["optim"], old["model"]["encoder"]["of_old"]
+    (tmp_path / "config.json").write_text(json.dumps(old))
+    del saved["model"]["encoder"]["of_old"]
+    assert run.config().to_dict() == saved
+
+
+@pytest.mark.parametrize("text", ['{"data": 3}', "", '{"steps": 3', "[1, 2]", "[]", "{}", '"text"'])
 def test_a_damaged_config_is_one_sentence(text, tmp_path):
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(UserError, match=r"config.json is damaged.*training command again"):

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from jaxcap.data.frame import Frame
 from jaxcap.data.pipeline import EvalExample
 from jaxcap.data.sources import open_source
 from jaxcap.data.text import build_tokenizer
@@ -26,7 +27,7 @@ class Found(NamedTuple):
 def made(source):
     captions = [text for index in range(len(source)) for text in source.captions(index)]
     tokenizer = build_tokenizer("word", captions, prompts=source.prompts)
-    return EvalExample(source, Pixels(source, 8), tokenizer)
+    return EvalExample(source, Pixels(source, Frame(8)), tokenizer)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from tiny_run import get_config
 
 from jaxcap import memory_store as module
 from jaxcap.checkpoint import Run
+from jaxcap.data.frame import Frame
 from jaxcap.data.image import ImageError
 from jaxcap.data.pipeline import EvalExample, train_batches
 from jaxcap.data.sources import open_source
@@ -52,7 +53,7 @@ def example(tmp_path, monkeypatch):
     rows = [f"{number:02d}.png,a,all" for number in range(IMAGES)]
     (tmp_path / "table.csv").write_text("\n".join(["image,caption,split", *rows]))
     source = open_source(f"csv:{tmp_path / 'table.csv'}", "all")
-    return EvalExample(source, Pixels(source, 8), build_tokenizer("word", ["a"]))
+    return EvalExample(source, Pixels(source, Frame(8)), build_tokenizer("word", ["a"]))
 
 
 def fill(store, example, scale=0.5, devices=8):
@@ -134,9 +135,13 @@ def test_the_folder_is_named_after_all_that_the_memories_depend_on(tmp_path):
         source = open_source(config.data.source, config.data.train)
         return memory_store(config, source).folder
 
-    assert folder() == folder(**{"steps": 9, "model.decoder.width": 8, "data.crop": 0.5})
+    same = {"steps": 9, "model.decoder.width": 8, "data.crop": 0.5, "data.resize": 32}
+    assert folder() == folder(**same)
     others = (
         {"data.image_size": 64},
+        {"data.fit": "short"},
+        {"data.resize": 64},
+        {"data.resample": "bilinear"},
         {"data.source": "shapes:size=32,train=63,val=4"},
         {"data.source": "shapes:size=32,train=64,val=4,seed=1"},
         {"model.encoder.patch": 8},

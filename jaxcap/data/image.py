@@ -10,14 +10,8 @@ MAX_PIXELS = 80_000_000  # below Pillow's own warning; a larger picture is a mis
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # none that runs a foreign program
 JPEG_QUALITY = 95
 
-Method = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+Method = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]  # of Pillow
 
-_METHODS = {
-    "nearest": Image.Resampling.NEAREST,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-}
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {  # EXIF 2.3, section 4.6.4: how each orientation is put right
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -65,7 +59,7 @@ def upright_rgb(image: Image.Image) -> Image.Image:
 
 def resize(image: Image.Image, height: int, width: int, method: Method = "bicubic") -> Image.Image:
     """The picture at another size, with antialiasing (the filter widens as the picture shrinks)."""
-    return image.resize((width, height), _METHODS[method])
+    return image.resize((width, height), Image.Resampling[method.upper()])
 
 
 def short_side(image: Image.Image, side: int, method: Method = "bicubic") -> Image.Image:

@@ -7,24 +7,28 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from jaxcap.data.image import ImageError, decode_rgb, resize, upright_rgb
+from jaxcap.data.frame import Frame
+from jaxcap.data.image import ImageError, decode_rgb, upright_rgb
 
 Photo = str | PathLike[str] | bytes | Image.Image | np.ndarray
 
 
-def photo_pixels(photo: Photo, size: int) -> UInt8[np.ndarray, "{size} {size} 3"]:
-    """What the model is shown of a photograph: see `jaxcap.data.views.pixels`.
+def photo_pixels(
+    photo: Photo, frame: Frame
+) -> UInt8[np.ndarray, "{frame.image_size} {frame.image_size} 3"]:
+    """What the model is shown of a photograph.
 
     Args:
       photo: arrays are uint8, [h, w, 3] in RGB, [h, w, 4] in RGBA or [h, w] in grey.
-      size: pixels a side.
+      frame: how it becomes a square.
 
     Raises:
-      ImageError: the file cannot be read, or is no image; as a sentence that names its path.
+      ImageError: the file cannot be read, is no image, or one that does not fit the frame; as a
+        sentence that names its path.
     """
     name = str(photo) if isinstance(photo, str | PathLike) else "The image"
     try:
-        return np.asarray(resize(_rgb(photo), size, size))
+        return frame(_rgb(photo))
     except ImageError as error:
         raise ImageError(f"{name} {error}.") from error
 

@@ -5,60 +5,42 @@ from functools import lru_cache
 
 import numpy as np
 from array_record.python.array_record_data_source import ArrayRecordDataSource
-from jaxtyping import UInt8
 
-from jaxcap.data.image import ImageError, decode_rgb, resize
+from jaxcap.data.frame import Frame
+from jaxcap.data.image import ImageError, decode_rgb
 from jaxcap.data.record import Source
 
 Arrays = dict[str, np.ndarray]
 
 
-def pixels(data: bytes, size: int) -> UInt8[np.ndarray, "{size} {size} 3"]:
-    """A photograph as the encoders take it: RGB, the whole of it squeezed into a square.
-
-    Nothing is cut off, because captions speak of what stands at the edges too.
-
-    Raises:
-      ImageError: see `decode_rgb`.
-    """
-    return np.asarray(resize(decode_rgb(data), size, size))
-
-
 @dataclass(frozen=True)
 class Pixels:
-    """Photographs, decoded and squeezed into a square; in training perhaps a random crop of them.
+    """Photographs, decoded and framed; in training perhaps random parts of them.
 
     Attributes:
       source: where the photographs are.
-      size: pixels a side.
-      crop: the least share of the area that a random crop keeps. Crops are never mirrored or
-        turned: captions know left from right.
+      frame: what of them the model is shown.
+      crop: the least share of the area that a random part has; 1 shows the same as evaluation.
     """
 
     source: Source
-    size: int
+    frame: Frame
     crop: float = 1.0
 
     def __call__(self, index: int, rng: np.random.Generator | None = None) -> Arrays:
-        """{"image": uint8 [size, size, 3]}; cropped at random if there is an `rng`.
+        """{"image": uint8 [size, size, 3]}; a random part (`Frame.random_part`) if with `rng`.
 
         Raises:
-          ImageError: see `decode_rgb`.
+          ImageError: see `decode_rgb` and `Frame`.
         """
-        data = self.source[index].image
+        image = decode_rgb(self.source[index].image)
         if rng is None or self.crop >= 1.0:
-            return {"image": pixels(data, self.size)}
-        image = decode_rgb(data)
-        side = np.sqrt(rng.uniform(self.crop, 1.0))
-        width, height = (max(1, round(side * length)) for length in image.size)
-        left = int(rng.integers(image.width - width + 1))
-        top = int(rng.integers(image.height - height + 1))
-        part = image.crop((left, top, left + width, top + height))
-        return {"image": np.asarray(resize(part, self.size, self.size))}
+            return {"image": self.frame(image)}
+        return {"image": self.frame.random_part(image, self.crop, rng)}
 
     def blank(self) -> Arrays:
         """A view of nothing, in the place of a photograph that cannot be read."""
-        return {"image": np.zeros((self.size, self.size, 3), np.uint8)}
+        return {"image": np.zeros((self.frame.image_size, self.frame.image_size, 3), np.uint8)}
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import pytest
 from absl import flags
 from PIL import Image
 
+from jaxcap.data.frame import Frame
 from jaxcap.data.pipeline import EvalExample, TrainExample, eval_batches, token_rows, train_batches
 from jaxcap.data.sources import open_source
 from jaxcap.data.text import build_tokenizer
@@ -48,12 +49,13 @@ def example(table):
     source = open_source(table, "train")
     captions = [text for index in range(len(source)) for text in source.captions(index)]
     tokenizer = build_tokenizer("word", captions)
-    return TrainExample(source, Pixels(source, SIZE, crop=0.5), tokenizer, captions=3, max_len=6)
+    view = Pixels(source, Frame(SIZE), crop=0.5)
+    return TrainExample(source, view, tokenizer, captions=3, max_len=6)
 
 
 @pytest.fixture(scope="module")
 def eval_example(example):
-    return EvalExample(example.source, Pixels(example.source, SIZE), example.tokenizer)
+    return EvalExample(example.source, Pixels(example.source, Frame(SIZE)), example.tokenizer)
 
 
 def take(example, count, **settings):
@@ -181,7 +183,7 @@ def test_evaluation_sees_the_whole_photograph(eval_example):
 def test_a_prompt_is_handed_to_the_search():
     source = open_source("shapes:size=32,val=2,train=2", "val")
     tokenizer = build_tokenizer("word", source.captions(0), prompts=source.prompts)
-    example = EvalExample(source, Pixels(source, SIZE), tokenizer)
+    example = EvalExample(source, Pixels(source, Frame(SIZE)), tokenizer)
     (batch,) = eval_batches(example, range(3), batch_size=4)
     prompts = [tokenizer.backend.token_to_id(source[index].prompt) for index in range(3)]
     assert batch["prompt"].tolist() == [[prompt] for prompt in prompts] + [[tokenizer.pad]]

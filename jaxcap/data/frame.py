@@ -1,0 +1,114 @@
+"""The square of pixels that the model is shown of a photograph."""
+
+import math
+from dataclasses import dataclass, fields
+from typing import Literal, get_args
+
+import numpy as np
+from jaxtyping import UInt8
+from ml_collections import ConfigDict
+from PIL import Image
+
+from jaxcap.data.image import MAX_PIXELS, ImageError, Method, resize
+from jaxcap.errors import UserError
+
+Fit = Literal["squeeze", "short"]
+
+MAX_SIDE = math.isqrt(MAX_PIXELS)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """How a photograph becomes a square: it is resized, then its middle is kept.
+
+    The fields are those of `config.data`. They can say whatever the image processors of
+    Transformers do that end in a square (see `jaxcap.interop.preprocessor`).
+
+    Attributes:
+      image_size: pixels a side of the square.
+      fit: "squeeze" makes the whole photograph a square of `resize` pixels a side: captions speak
+        of what stands at its edges too. "short" keeps its proportions and gives its short side
+        `resize` pixels.
+      resize: of a side that then has more than `image_size` pixels the middle is kept, and one
+        that has less is filled up with black. 0 is `image_size`; so equal frames are equal.
+      resample: the filter.
+    """
+
+    image_size: int
+    fit: Fit = "squeeze"
+    resize: int = 0
+    resample: Method = "bicubic"
+
+    def __post_init__(self) -> None:
+        if self.resize == self.image_size:
+            object.__setattr__(self, "resize", 0)
+
+    @classmethod
+    def of(cls, data: ConfigDict) -> "Frame":
+        """The frame that `config.data` describes.
+
+        Raises:
+          UserError: a field is out of range.
+        """
+        checks = {
+            "image_size": (1 <= data.image_size <= MAX_SIDE, f"from 1 to {MAX_SIDE}"),
+            "fit": (data.fit in get_args(Fit), f"one of {', '.join(get_args(Fit))}"),
+            "resize": (0 <= data.resize <= MAX_SIDE, f"0 (image_size) to {MAX_SIDE}"),
+            "resample": (
+                data.resample in get_args(Method),
+                f"one of {', '.join(get_args(Method))}",
+            ),
+        }
+        for name, (fine, expected) in checks.items():
+            if not fine:
+                raise UserError(f"data.{name} is {data[name]!r}; expected {expected}.")
+        return cls(**{field.name: data[field.name] for field in fields(cls)})
+
+    @property
+    def side(self) -> int:
+        """Pixels a side before the middle is cut out."""
+        return self.resize or self.image_size
+
+    def __call__(
+        self, image: Image.Image
+    ) -> UInt8[np.ndarray, "{self.image_size} {self.image_size} 3"]:
+        """The square of an RGB picture.
+
+        Raises:
+          ImageError: it is so long and thin that it would have more than MAX_PIXELS pixels when
+            its short side has as many as it should.
+        """
+        width, height = self.side, self.side
+        if self.fit == "short":
+            width, height = (self.side * length // min(image.size) for length in image.size)
+        if width * height > MAX_PIXELS:
+            raise ImageError(
+                f"has {image.width} x {image.height} pixels, too long and thin to be resized to "
+                f"{width} x {height}; at most {MAX_PIXELS:,} do"
+            )
+        left, top = (width - self.image_size) // 2, (height - self.image_size) // 2
+        middle = (left, top, left + self.image_size, top + self.image_size)  # black where beyond
+        return np.asarray(resize(image, height, width, self.resample).crop(middle))
+
+    def random_part(
+        self, image: Image.Image, share: float, rng: np.random.Generator
+    ) -> UInt8[np.ndarray, "{self.image_size} {self.image_size} 3"]:
+        """A random part of an RGB picture in the place of its middle, as large as the square.
+
+        The part has the picture's proportions where `fit` squeezes, and is a square where it does
+        not, so that things keep the shape that they have in the middle. It is never mirrored or
+        turned: captions know left from right.
+
+        Args:
+          image: the whole picture.
+          share: the least area of the part, as a share of the largest that it could have.
+          rng: draws its size, then its place.
+        """
+        squeezed = self.fit == "squeeze"
+        largest = image.size if squeezed else (min(image.size), min(image.size))
+        side = np.sqrt(rng.uniform(share, 1.0))
+        width, height = (max(1, round(side * length)) for length in largest)
+        left = int(rng.integers(image.width - width + 1))
+        top = int(rng.integers(image.height - height + 1))
+        part = image.crop((left, top, left + width, top + height))
+        return np.asarray(resize(part, self.image_size, self.image_size, self.resample))
