@@ -1,6 +1,6 @@
 """Whole published captioners: which parts they have, and how the parts are joined."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -39,27 +39,33 @@ class Blueprint:
     Attributes:
       encoder, bridge, decoder: its parts.
       vocab_size: words of the decoder.
-      text: the config of the decoder, which has the special ids.
+      ids: what begins, ends and fills a row of its tokens (bos, eos, pad); None where it is not
+        said.
     """
 
     encoder: Part
     bridge: Part
     decoder: Part
     vocab_size: int
-    text: Config
+    ids: Mapping[str, int | None]
 
     def parts(self) -> dict[str, Part]:
         """By role."""
         return {"encoder": self.encoder, "bridge": self.bridge, "decoder": self.decoder}
 
 
-def blueprint(config: Config, where: str) -> Blueprint:
+def blueprint(config: Config, generation: Config, where: str) -> Blueprint:
     """The captioner of a complete config.
+
+    Args:
+      config: of the captioner.
+      generation: of its generation_config.json.
+      where: they are from, for messages.
 
     Raises:
       UserError: there is no such captioner here.
     """
-    return _among(CAPTIONERS, config, where, "a captioner")(config, where)
+    return _among(CAPTIONERS, config, where, "a captioner")(config, generation, where)
 
 
 def vision_family(config: Config, where: str) -> tuple[Family, Config]:
@@ -73,7 +79,7 @@ def text_family(config: Config, where: str) -> Family:
     return _among(TEXT, config, where, "a decoder")
 
 
-def _pair(config: Config, where: str) -> Blueprint:
+def _pair(config: Config, generation: Config, where: str) -> Blueprint:
     """VisionEncoderDecoder: any encoder, any decoder, and a projection where widths differ."""
     seen, said = config["encoder"], config["decoder"]
     encoder, decoder = vision_family(seen, where)[0], text_family(said, where)
@@ -83,22 +89,22 @@ def _pair(config: Config, where: str) -> Blueprint:
         Part(bridge, "", ENCODER_TO_DECODER),
         Part(decoder.settings(said, where), "decoder.", decoder.table),
         said["vocab_size"],
-        said,
+        _ids((generation, config, said), bos=("decoder_start_token_id", "bos_token_id")),
     )
 
 
-def _blip(config: Config, where: str) -> Blueprint:
+def _blip(config: Config, generation: Config, where: str) -> Blueprint:
     seen, said = config["vision_config"], config["text_config"]
     return Blueprint(
         Part(BLIP_VISION.settings(seen, where), "vision_model.", BLIP_VISION.table),
         Part(PLAIN, "", Table(())),
         Part(BLIP_TEXT.settings(said, where), "text_decoder.", BLIP_TEXT.table),
         said["vocab_size"],
-        said,
+        _ids((said,), eos=("sep_token_id",)),  # its `generate` takes no others
     )
 
 
-def _git(config: Config, where: str) -> Blueprint:
+def _git(config: Config, generation: Config, where: str) -> Blueprint:
     seen = config["vision_config"]
     bridge = {"project": True, "norm": True, "epsilon": seen["layer_norm_eps"]}
     projection = "git.visual_projection.visual_projection."
@@ -107,15 +113,25 @@ def _git(config: Config, where: str) -> Blueprint:
         Part(bridge, projection, GIT_PROJECTION),
         Part(GIT_TEXT.settings(config, where), "", GIT_TEXT.table),
         config["vocab_size"],
-        config,
+        _ids((generation, config)),
     )
 
 
-CAPTIONERS: dict[str, Callable[[Config, str], Blueprint]] = {
+CAPTIONERS: dict[str, Callable[[Config, Config, str], Blueprint]] = {
     "vision-encoder-decoder": _pair,
     "blip": _blip,
     "git": _git,
 }
+
+
+def _ids(chain: Sequence[Config], **fields: tuple[str, ...]) -> dict[str, int | None]:
+    """The special ids, each from the first of its fields that a config of the chain gives."""
+    names = {role: (f"{role}_token_id",) for role in ("bos", "eos", "pad")} | fields
+    found = {
+        role: next((c[name] for name in among for c in chain if c.get(name) is not None), None)
+        for role, among in names.items()
+    }
+    return {role: id[0] if isinstance(id, list) else id for role, id in found.items()}
 
 
 def _width(config: Config) -> int:
@@ -123,7 +139,7 @@ def _width(config: Config) -> int:
 
 
 def _among(kinds: Mapping[str, T], config: Config, where: str, what: str) -> T:
-    kind = config.get("model_type")
+    kind = str(config.get("model_type"))
     if kind not in kinds:
         raise UserError(
             f"{where} is of the type {kind!r}, which is not known here as {what}; "

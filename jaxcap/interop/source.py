@@ -1,6 +1,6 @@
 """A directory in the Hugging Face layout: its config, complete, and its tensors."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -31,19 +31,36 @@ class Source:
         """By name, read when asked for."""
         return read_weights(self.folder)
 
-    def under(self, prefix: str, others: tuple[str, ...] = ()) -> dict[str, str]:
-        """The names that begin with a prefix, and with no other that is longer: without it, whole.
-
-        Args:
-          prefix: of a part.
-          others: prefixes of the other parts.
-        """
+    def under(self, prefix: str, others: Iterable[str] = ()) -> "Under":
+        """The tensors whose names begin with a prefix, and with no longer one of the others."""
         deeper = tuple(other for other in others if len(other) > len(prefix))
-        return {
-            name.removeprefix(prefix): name
-            for name in self.tensors
-            if name.startswith(prefix) and not name.startswith(deeper)
-        }
+        return Under(
+            self.tensors,
+            {
+                name.removeprefix(prefix): name
+                for name in self.tensors
+                if name.startswith(prefix) and not name.startswith(deeper)
+            },
+        )
+
+
+class Under(Mapping[str, np.ndarray]):
+    """Some tensors, under the names that they have within a part of a captioner."""
+
+    def __init__(self, tensors: Mapping[str, np.ndarray], names: Mapping[str, str]):
+        self._tensors, self._names = tensors, names
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._tensors[self._names[name]]
+
+    def __contains__(self, name: object) -> bool:  # Mapping's own would read the tensor
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def open_folder(folder: str | Path) -> Source:
@@ -70,19 +87,3 @@ def open_folder(folder: str | Path) -> Source:
             f"{folder / 'config.json'} is not of a network that Transformers knows "
             f"(model_type {kind!r}): {cause}"
         ) from error
-
-
-class Under(Mapping[str, np.ndarray]):
-    """Some tensors of a source, under the names that they have within a part."""
-
-    def __init__(self, source: Source, names: Mapping[str, str]):
-        self._source, self._names = source, names
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        return self._source.tensors[self._names[name]]
-
-    def __iter__(self) -> Any:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)

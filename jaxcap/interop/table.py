@@ -88,6 +88,15 @@ class Report:
         pairs = zip(vars(self).values(), vars(other).values(), strict=True)
         return Report(*(mine | its for mine, its in pairs))
 
+    def of(self, role: str, prefix: str) -> "Report":
+        """The report of a part, with the paths and names that they have in the whole."""
+        return Report(
+            {f"{role}/{path}": prefix + name for path, name in self.loaded.items()},
+            {f"{role}/{path}": shape for path, shape in self.fresh.items()},
+            {prefix + name: shape for name, shape in self.unused.items()},
+            {prefix + name: prefix + other for name, other in self.copies.items()},
+        )
+
 
 def load(
     tensors: Arrays, shapes: Mapping[str, Any], table: Table, vocab: int, where: str
@@ -132,7 +141,7 @@ def load(
         if row.parts:
             tensor = np.split(tensor, len(row.parts), axis)[_part(path, row)]
         found[path] = _inward(path, tensor, leaf.shape, table)
-        report.loaded[path] = name
+        report.loaded[path] = names[name]
     _account(names, tensors, table, report, where)
     return found, report
 
@@ -209,9 +218,11 @@ def _account(
 ) -> None:
     """Every tensor that was not loaded is a copy, or of no use; another one is an error."""
     loaded = set(report.loaded.values())
-    for name in names.keys() - loaded:
+    for name in sorted(names):
         original = _first(name, table.copies)
-        if original in loaded:
+        if names[name] in loaded:
+            continue
+        if names.get(original) in loaded:
             if not np.array_equal(tensors[names[name]], tensors[names[original]]):
                 raise UserError(
                     f"{where}: the tensor {name!r} differs from {original!r}, with which "

@@ -49,7 +49,7 @@ def build(config: ConfigDict, vocab_size: int, max_len: int) -> CaptionModel:
 
     Args:
       config: with `encoder`, `bridge`, `decoder` (each the settings of its class, the first and
-        last with the `name` of their kind), `dtype` and `remat`.
+        last with the `name` of their kind), `dtype`, `remat` and `vocab_size`.
       vocab_size: of the tokenizer.
       max_len: the longest caption in tokens, BOS and prompt included.
 
@@ -57,7 +57,13 @@ def build(config: ConfigDict, vocab_size: int, max_len: int) -> CaptionModel:
       UserError: for an unknown name or setting, with the nearest known one, or a missing one.
     """
     common = {"dtype": config.dtype, "remat": config.remat}
-    given = {"vocab_size": vocab_size, "max_len": max_len}
+    words = config.vocab_size or vocab_size
+    if words < vocab_size:
+        raise UserError(
+            f"model.vocab_size is {words}, and the tokenizer has {vocab_size} words. Make it as "
+            "large, or 0."
+        )
+    given = {"vocab_size": words, "max_len": max_len}
     encoder = _part("encoder", ENCODERS, config.encoder, common)
     decoder = _part("decoder", DECODERS, config.decoder, {**common, **given})
     bridge = _make("bridge", Bridge, dict(config.bridge), {**common, "width": config.decoder.width})

@@ -1,0 +1,164 @@
+"""A captioner that somebody published becomes a run directory."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from jaxcap.checkpoint import Run, write_text
+from jaxcap.config import base
+from jaxcap.data.hf_special_tokens import read_object
+from jaxcap.data.text import Tokenizer, build_tokenizer
+from jaxcap.errors import UserError
+from jaxcap.interop.captioners import Blueprint, blueprint
+from jaxcap.interop.generation import search_settings
+from jaxcap.interop.preprocessor import read_preprocessor
+from jaxcap.interop.source import Source, open_folder
+from jaxcap.interop.table import Report, load
+from jaxcap.interop.weight_files import write_weights
+from jaxcap.models import build
+from jaxcap.state import init_variables
+
+ORIGIN = "origin"  # the folder of a run with what only an export needs
+REPORT = "report.json"
+WEIGHTS = ("*.safetensors", "*.bin", "*.h5", "*.msgpack", "*.index.json", "*.pt", "*.pth", "*.onnx")
+
+
+def convert(folder: str | Path, run_dir: str | Path) -> Report:
+    """Write the run directory of a captioner in the Hugging Face layout.
+
+    It captions as the source does with Transformers. Its folder `origin` keeps what the model here
+    has no use for (files of settings, tensors, the report), so that an export gives all of it back.
+
+    Args:
+      folder: the source.
+      run_dir: a new directory.
+
+    Returns:
+      What became of every tensor and parameter.
+
+    Raises:
+      UserError: the source is damaged, incomplete, or of a kind that is not known here. Nothing is
+        then written.
+    """
+    run_dir = Path(run_dir)
+    if run_dir.exists() and any(run_dir.iterdir()):
+        raise UserError(f"{run_dir} exists and is not empty; name a new directory.")
+    source = open_folder(folder)
+    plan = blueprint(source.config, _generation(source), str(source.folder / "config.json"))
+    tokenizer = _tokenizer(source, plan)
+    config = _config(source, plan)
+    run_dir.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{run_dir.name}.", dir=run_dir.parent) as beside:
+        run = Run(Path(beside, "run"))
+        run.path.mkdir()
+        params, stats, report = _variables(source, plan, config, tokenizer)
+        run.save_imported(params, stats, {"source": source.folder.name})
+        run.save_config(config)
+        run.save_tokenizer(tokenizer)
+        _keep(source, report, run.path / ORIGIN)
+        run.close()
+        if run_dir.exists():
+            run_dir.rmdir()
+        run.path.rename(run_dir)
+    return report
+
+
+def _config(source: Source, plan: Blueprint) -> ConfigDict:
+    """The config of the run: what it lacks to be trained is data and a number of steps."""
+    shown = read_preprocessor(source.folder)
+    config = base()
+    config.data.update(vars(shown.frame))
+    seen = {**plan.encoder.settings, "mean": shown.mean, "std": shown.std}
+    config.model.encoder = ConfigDict(seen)
+    config.model.bridge = ConfigDict(plan.bridge.settings)
+    config.model.decoder = ConfigDict(plan.decoder.settings)
+    config.model.vocab_size = plan.vocab_size
+    said = _generation(source)
+    file = "generation_config.json"
+    config.search = ConfigDict(search_settings(said, str(source.folder / file)))
+    decoder = config.model.decoder
+    places = decoder.positions - decoder.get("first_position", 0) - 1  # but that of the start
+    config.search.max_len = min(config.search.max_len, places)
+    config.data.max_len = min(max(config.data.max_len, config.search.max_len), places)
+    config.tokenizer.kind, config.tokenizer.path = "hf", str(source.folder)
+    return config
+
+
+def _generation(source: Source) -> Mapping[str, Any]:
+    """The settings of `generate`; an old source has them in config.json."""
+    said = read_object(source.folder / "generation_config.json")
+    return said or read_object(source.folder / "config.json")
+
+
+def _tokenizer(source: Source, plan: Blueprint) -> Tokenizer:
+    """The source's, with the special ids that its `generate` uses.
+
+    Raises:
+      UserError: there is no tokenizer, or it has more words than the decoder.
+    """
+    tokenizer = build_tokenizer("hf", (), path=str(source.folder))
+    if tokenizer.vocab_size > plan.vocab_size:
+        raise UserError(
+            f"The tokenizer in {source.folder} has {tokenizer.vocab_size} words, and the decoder "
+            f"only {plan.vocab_size}. It is another network's."
+        )
+    ids = {role: id for role, id in plan.ids.items() if id is not None}
+    roles = {**tokenizer.roles, **ids}
+    return Tokenizer(tokenizer.backend, tokenizer.kind, roles, tokenizer.label)
+
+
+def _variables(
+    source: Source, plan: Blueprint, config: ConfigDict, tokenizer: Tokenizer
+) -> tuple[dict[str, Any], dict[str, Any], Report]:
+    """(parameters, batch statistics), both by path; and what became of every leaf."""
+    model = build(config.model, tokenizer.vocab_size, config.data.max_len + 1)
+    init = partial(init_variables, model, config)
+    shapes = jax.eval_shape(init, jax.random.key(config.seed))
+    leaves = {**shapes[0], **shapes[1]}
+    found, report = load_parts(source, plan, leaves)
+    if report.fresh:
+        fresh = jax.jit(init)(jax.random.key(config.seed))
+        found |= {path: np.asarray({**fresh[0], **fresh[1]}[path]) for path in report.fresh}
+    params, stats = ({path: found[path] for path in part} for part in shapes)
+    return params, stats, report
+
+
+def load_parts(
+    source: Source, plan: Blueprint, leaves: Mapping[str, Any]
+) -> tuple[dict[str, np.ndarray], Report]:
+    """The arrays of a captioner by path, without those that are fresh; see `table.load`."""
+    found: dict[str, np.ndarray] = {}
+    report = Report()
+    prefixes = [part.prefix for part in plan.parts().values()]
+    for role, part in plan.parts().items():
+        mine = {
+            path.removeprefix(f"{role}/"): leaf
+            for path, leaf in leaves.items()
+            if path.startswith(f"{role}/")
+        }
+        where = f"The {role} of {source.folder}"
+        tensors = source.under(part.prefix, prefixes)
+        arrays, told = load(tensors, mine, part.table, plan.vocab_size, where)
+        found |= {f"{role}/{path}": array for path, array in arrays.items()}
+        report |= told.of(role, part.prefix)
+    return found, report
+
+
+def _keep(source: Source, report: Report, folder: Path) -> None:
+    """Write what an export gives back that the run does not hold otherwise."""
+    weights = {file for pattern in WEIGHTS for file in source.folder.glob(pattern)}
+    folder.mkdir()
+    for file in source.folder.iterdir():
+        if file.is_file() and file not in weights and not file.name.startswith("."):
+            shutil.copyfile(file, folder / file.name)
+    write_text(folder / REPORT, json.dumps(vars(report), indent=1))
+    if report.unused:
+        write_weights(folder, {name: source.tensors[name] for name in report.unused})

@@ -1,0 +1,84 @@
+"""The settings of a source's `generate`, as those of the search here."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jaxcap.errors import UserError
+
+START = 1  # Transformers counts the token that every caption starts with, the search does not
+LONGEST = 20  # tokens of a caption, its start included, where a source says nothing
+
+PLAIN = {  # there: here, with the same meaning
+    "num_beams": "beams",
+    "do_sample": "sample",
+    "length_penalty": "length_penalty",
+    "early_stopping": "early_stopping",
+    "num_beam_groups": "groups",
+    "diversity_penalty": "diversity",
+    "no_repeat_ngram_size": "no_repeat_ngram",
+    "repetition_penalty": "repetition_penalty",
+    "bad_words_ids": "bad_words",
+    "forced_bos_token_id": "forced_bos",
+    "forced_eos_token_id": "forced_eos",
+    "suppress_tokens": "suppress",
+}
+OF_SAMPLES = ("temperature", "top_k", "top_p")  # beams pass over them
+NEUTRAL = {  # what is not built here, and the value with which it does nothing
+    "begin_suppress_tokens": None,
+    "encoder_no_repeat_ngram_size": 0,
+    "encoder_repetition_penalty": 1.0,
+    "epsilon_cutoff": 0.0,
+    "eta_cutoff": 0.0,
+    "exponential_decay_length_penalty": None,
+    "guidance_scale": None,
+    "min_p": None,
+    "renormalize_logits": False,
+    "sequence_bias": None,
+    "typical_p": 1.0,
+}
+
+
+def search_settings(said: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """What the search does as `generate` does with these fields, and nothing that is default.
+
+    No id is kept from the search unless the source says so: a network may say any of its words.
+
+    Args:
+      said: of generation_config.json, or of a config.json from before there was that file.
+      where: it is from, for messages.
+
+    Raises:
+      UserError: a field asks for what the search cannot do.
+    """
+    for name, value in NEUTRAL.items():
+        if said.get(name) not in (None, value):
+            raise UserError(
+                f"{where} says {name} = {said[name]!r}; the search here has nothing like it. "
+                "Remove the line, and the captions may differ from Transformers'."
+            )
+    if said.get("do_sample") and (said.get("num_beams") or 1) > 1:
+        raise UserError(
+            f"{where} says do_sample with num_beams = {said['num_beams']}: beams that are drawn "
+            "are not built here. Set one of the two."
+        )
+    found = {ours: said[name] for name, ours in PLAIN.items() if said.get(name) is not None}
+    if found.get("sample"):
+        found |= {name: said[name] for name in OF_SAMPLES if said.get(name) is not None}
+    longest = said.get("max_new_tokens") or (said.get("max_length") or LONGEST) - START
+    least = max(said.get("min_new_tokens") or 0, (said.get("min_length") or 0) - START)
+    return {"suppress": (), **found, "max_len": longest, "min_len": least}
+
+
+def generation_config(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of generation_config.json: the opposite of `search_settings`.
+
+    Args:
+      settings: of the search, with its `suppress` resolved to ids.
+    """
+    back = {ours: name for name, ours in PLAIN.items()}
+    back |= {name: name for name in OF_SAMPLES} if settings.get("sample") else {}
+    said = {back[ours]: value for ours, value in settings.items() if ours in back}
+    said["max_length"] = settings["max_len"] + START
+    if settings.get("min_len"):
+        said["min_new_tokens"] = settings["min_len"]
+    return {name: value for name, value in said.items() if value not in ((), [], None)}
