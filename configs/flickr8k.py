@@ -25,8 +25,7 @@ def get_config(folder: str = "") -> ConfigDict:
     config.data.cache = "datasets/memories"
     config.steps = 720  # eight epochs; more of them learn the training photographs by heart
     config.batch_size = 64
-    config.model.pretrained = True
-    config.model.encoder = {"name": "efficientnet_lite", "variant": 2}
+    config.model.encoder = {"name": "efficientnet_lite", "variant": 2, "init_from": "imagenet"}
     config.model.bridge = {
         "depth": 1,
         "heads": 4,

@@ -95,6 +95,10 @@ class Run:
         if jax.process_index() == 0:
             write_text(self.path / "config.json", config.to_json(indent=2) + "\n")
 
+    def has_config(self) -> bool:
+        """Whether the run was begun."""
+        return (self.path / "config.json").is_file()
+
     def config(self) -> ConfigDict:
         """The config of the run; see `jaxcap.config.completed`.
 

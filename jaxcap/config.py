@@ -43,7 +43,8 @@ def base() -> ConfigDict:
     config.model.dtype = "float32"  # of the computation; parameters are float32
     config.model.remat = False  # recompute layers in the backward pass instead of keeping them
     config.model.vocab_size = 0  # words of the decoder; 0 is as many as the tokenizer has
-    config.model.pretrained = False  # start the encoder from its published weights
+    # Settings of the class that `name` names, or init_from: a directory in the Hugging Face layout
+    # whose network and weights they are (or "imagenet"), with other settings that are to differ.
     config.model.encoder = ConfigDict({"name": "vit"}, allow_dotted_keys=False)
     config.model.bridge = ConfigDict({"depth": 0})
     config.model.decoder = ConfigDict({"name": "transformer"})

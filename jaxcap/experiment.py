@@ -22,7 +22,8 @@ from jaxcap.decode import Search
 from jaxcap.decode.captions import captioner
 from jaxcap.errors import UserError
 from jaxcap.evaluate import Captioning, Evaluation, evaluate
-from jaxcap.interop.pretrained import pretrained_encoder
+from jaxcap.interop.start import resolved, start
+from jaxcap.interop.table import Report
 from jaxcap.memory_store import memory_store
 from jaxcap.models import build
 from jaxcap.models.captioning import CaptionModel
@@ -46,6 +47,7 @@ class Experiment:
         The tokenizer of a run that was begun is the one that it was begun with.
         """
         check_complete(config)
+        config = resolved(config, run.config() if run.has_config() else None)
         mesh = make_mesh(config.mesh.to_dict())
         if (run.path / "tokenizer").is_dir():
             tokenizer = run.tokenizer()
@@ -96,8 +98,12 @@ class Experiment:
             raise UserError("optim.parts freezes every parameter: there is nothing to train.")
         return optimizer(config.optim, config.steps, trained)
 
-    def fresh_state(self) -> TrainState:
-        """The state before the first step, each array made where it will lie on the mesh."""
+    def fresh_state(self) -> tuple[TrainState, Report]:
+        """The state before the first step, each array made where it will lie on the mesh.
+
+        Returns:
+          The state; and what became of the leaves of published weights, where parts start so.
+        """
 
         def make(key: jax.Array) -> TrainState:
             return new_state(
@@ -107,19 +113,19 @@ class Experiment:
         key = jax.random.key(self.config.seed)
         layout = shardings(jax.eval_shape(make, key), self.mesh)
         state = jax.jit(make, out_shardings=layout)(key)
-        if not self.config.model.pretrained:
-            return state
-        params, stats = pretrained_encoder(self.config.model.encoder)
-        return state.replace(
-            trained=_replaced(state.trained, params),
-            average=_replaced(state.average, params),
-            frozen=_replaced(state.frozen, params),
-            stats=_replaced(state.stats, stats),
-        )
+        shapes = {**self.abstract_variables[0], **self.abstract_variables[1]}
+        ready, report = start(self.config, shapes)
+        return _replaced(state, ready), report
 
     def restore(self, run: Run, step: int) -> TrainState:
-        """The state of a run at a step, laid out for this mesh, whatever it was saved on."""
-        return run.restore_train(step, self._abstract_state())
+        """The state of a run at a step, laid out for this mesh, whatever it was saved on.
+
+        From a checkpoint that was imported training begins: its optimizer is a fresh one.
+        """
+        if not run.imported(step):
+            return run.restore_train(step, self._abstract_state())
+        params, stats = run.restore_model(step, *self._on_mesh(self.abstract_variables))
+        return _replaced(self.fresh_state()[0], {**params, **stats})
 
     def restore_variables(self, run: Run, step: int) -> dict[str, Any]:
         """Only what captions of a run at a step."""
@@ -245,9 +251,18 @@ def _captions(source: Source, records: int) -> Iterator[str]:
         yield from source.captions(place * len(source) // count)
 
 
-def _replaced(fresh: Params, ready: Params) -> Params:
-    """The fresh parameters, with the ready ones of the same names laid out like them."""
-    return {
-        name: jax.device_put(ready[name], leaf.sharding) if name in ready else leaf
-        for name, leaf in fresh.items()
-    }
+def _replaced(state: TrainState, ready: Params) -> TrainState:
+    """The state with the ready arrays in the place of those of the same names, laid out alike."""
+
+    def put(fresh: Params) -> Params:
+        return {
+            name: jax.device_put(ready[name], leaf.sharding) if name in ready else leaf
+            for name, leaf in fresh.items()
+        }
+
+    return state.replace(
+        trained=put(state.trained),
+        average=put(state.average),
+        frozen=put(state.frozen),
+        stats=put(state.stats),
+    )

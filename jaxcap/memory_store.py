@@ -135,7 +135,7 @@ def memory_store(config: ConfigDict, source: Source) -> MemoryStore:
     framed = {} if frame == Frame(frame.image_size) else {"frame": asdict(frame)}
     depends = {
         "encoder": config.model.encoder.to_dict(),
-        "pretrained": config.model.pretrained or config.seed,
+        "seed": None if config.model.encoder.get("init_from") else config.seed,
         "dtype": config.model.dtype,
         "image_size": frame.image_size,
         **framed,

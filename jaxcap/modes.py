@@ -54,7 +54,7 @@ def encode(config: ConfigDict, workdir: str) -> None:
     """Keep the memories of a frozen encoder, of both splits."""
     experiment = Experiment.open(config, Run(workdir))
     with jax.set_mesh(experiment.mesh):
-        experiment.keep_memories(experiment.fresh_state().variables())
+        experiment.keep_memories(experiment.fresh_state()[0].variables())
 
 
 MODES = {"train": train, "eval": evaluate, "encode": encode}

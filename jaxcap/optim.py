@@ -30,8 +30,9 @@ def schedule(config: ConfigDict, steps: int) -> optax.Schedule:
 def optimizer(config: ConfigDict, steps: int, trained: Params) -> optax.GradientTransformation:
     """AdamW, or Muon for the matrices and AdamW for the rest, over the trained parameters.
 
-    Weight decay is left off biases, norms, position tables and tokens of the encoder: all that has one dimension or
-    is named so. Gradients are clipped by their global norm, over all parts together.
+    Weight decay is left off biases, norms, position tables and an encoder's own tokens: all that
+    has one dimension or is named so. Gradients are clipped by their global norm, over all parts
+    together.
     """
     decays = {
         name: len(leaf.shape) > 1 and not name.endswith(("bias", "positions", "_token"))

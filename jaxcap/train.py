@@ -37,16 +37,21 @@ def train(config: ConfigDict, workdir: str | Path) -> None:
     """
     run = Run(workdir)
     experiment = Experiment.open(config, run)
-    mesh = experiment.mesh
+    config, mesh = experiment.config, experiment.mesh
     check_batch(config.batch_size, mesh, config.accumulate)
     check_batch(config.eval.batch_size, mesh)
     with jax.set_mesh(mesh):
         # Shapes before arrays: a state is only made where it will lie. Then, in this order:
         # 1. a run that has a checkpoint goes on from it, whatever else the config says;
-        # 2. or pretrained parameters take the place of fresh ones;
+        # 2. or published parameters take the place of fresh ones;
         # 3. or the parameters are fresh.
         latest = run.latest_step()
-        state = experiment.fresh_state() if latest is None else experiment.restore(run, latest)
+        if latest is None:
+            state, report = experiment.fresh_state()
+            for line in report.lines() if report.loaded else ():
+                console.print(f"Started   {line}")
+        else:
+            state = experiment.restore(run, latest)
         run.save_config(config)  # not before it is known to be that of the run's model
         print_parameters(state)
         if config.data.cache:

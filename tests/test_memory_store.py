@@ -163,20 +163,20 @@ def frozen(tmp_path):
 
 
 def test_a_step_on_kept_memories_is_a_step_on_the_pixels(frozen, tmp_path):
-    config = frozen
-    config.optim.update({"warmup": 0, "eps": 1e-3})
-    experiment = Experiment.open(config, Run(tmp_path / "run"))
+    frozen.optim.update({"warmup": 0, "eps": 1e-3})
+    experiment = Experiment.open(frozen, Run(tmp_path / "run"))
+    config = experiment.config
     experiment = dataclasses.replace(experiment, mesh=make_mesh({}, jax.devices()[:1]))
     found = {}
     with jax.set_mesh(experiment.mesh):
-        experiment.keep_memories(experiment.fresh_state().variables())
+        experiment.keep_memories(experiment.fresh_state()[0].variables())
         for kind in ("memory", "image"):
             config.data.cache = str(tmp_path / "cache") if kind == "memory" else ""
             batches = train_batches(experiment.train_example(), batch_size=8, seed=0)
             batch = to_devices(next(batches), experiment.mesh)
             batches.close()
             assert kind in batch
-            state = experiment.fresh_state()
+            state, _ = experiment.fresh_state()
             bos = experiment.tokenizer.bos
             step = make_step(experiment.model, config, experiment.optimizer, bos)
             found[kind] = compile_step(step, state, batch)(state, batch)

@@ -52,7 +52,7 @@ def steps_on(sizes, run, changes):
     config.update({"optim": {"warmup": 0, "eps": 1e-3, "ema": 0.5}})  # no noise of tiny gradients
     rng = np.random.default_rng(0)
     with jax.set_mesh(experiment.mesh):
-        state, losses, compiled = experiment.fresh_state(), [], None
+        state, losses, compiled = experiment.fresh_state()[0], [], None
         for _ in range(3):
             tokens = rng.integers(4, experiment.tokenizer.vocab_size, (8, 2, 24), np.int32)
             image = rng.integers(0, 256, (8, 32, 32, 3), np.uint8)

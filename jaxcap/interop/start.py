@@ -1,0 +1,132 @@
+"""Encoders and decoders that start from published weights: `init_from` in a config."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from jaxcap.errors import UserError, did_you_mean
+from jaxcap.interop.captioners import text_family, vision_family
+from jaxcap.interop.efficientnet import load_efficientnet_lite
+from jaxcap.interop.preprocessor import read_preprocessor
+from jaxcap.interop.source import open_folder
+from jaxcap.interop.table import Report, load
+from jaxcap.state import flat
+
+IMAGENET = "imagenet"  # weights that come in packages, by the name of their encoder
+PACKAGES: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+    "efficientnet_lite": lambda settings: load_efficientnet_lite(settings.get("variant", 0)),
+}
+ROLES = ("encoder", "decoder")
+
+
+def resolved(config: ConfigDict, begun: ConfigDict | None) -> ConfigDict:
+    """The config with all settings of the networks that its parts start from.
+
+    What the config sets itself stays as it is set. An encoder is shown pixels normalised as its
+    source has them.
+
+    Args:
+      config: of an experiment.
+      begun: of the same run when it was begun, if it was: its source may be gone.
+
+    Raises:
+      UserError: a source is not there, or is of no kind that is known here.
+    """
+    config = ConfigDict(config.to_dict())
+    for role in ROLES:
+        mine = config.model[role].to_dict()
+        source = mine.get("init_from")
+        if not source or source == IMAGENET:
+            continue
+        if begun is not None and begun.model[role].get("init_from") == source:
+            config.model[role] = ConfigDict({**begun.model[role].to_dict(), **mine})
+            config.model.vocab_size = begun.model.vocab_size
+            continue
+        read = _encoder if role == "encoder" else _decoder
+        config.model[role] = ConfigDict({**read(source, config, mine), **mine})
+    return config
+
+
+def start(config: ConfigDict, leaves: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], Report]:
+    """The arrays, by path, with which the parts of a resolved config start.
+
+    Args:
+      config: of an experiment.
+      leaves: shapes of all parameters and statistics, by path.
+
+    Returns:
+      The arrays, without those that the sources lack; and what became of every leaf of theirs.
+
+    Raises:
+      UserError: a source is damaged, or is of another network than the settings.
+    """
+    found: dict[str, np.ndarray] = {}
+    report = Report()
+    for role in ROLES:
+        settings = config.model[role].to_dict()
+        if not settings.get("init_from"):
+            continue
+        mine = {
+            path.removeprefix(f"{role}/"): leaf
+            for path, leaf in leaves.items()
+            if path.startswith(f"{role}/")
+        }
+        arrays, told = _arrays(role, settings, mine)
+        found |= {f"{role}/{path}": array for path, array in arrays.items()}
+        report |= told.of(role, "")
+    return found, report
+
+
+def _arrays(
+    role: str, settings: Mapping[str, Any], leaves: Mapping[str, Any]
+) -> tuple[dict[str, np.ndarray], Report]:
+    if settings["init_from"] == IMAGENET:
+        return _packaged(settings)
+    source = open_folder(settings["init_from"])
+    where = f"The {role} of {source.folder}"
+    if role == "encoder":
+        family, _ = vision_family(source.config, where)
+        return load(source.tensors, leaves, family.table, 0, where)
+    family = text_family(source.config, where)
+    return load(source.tensors, leaves, family.table, source.config["vocab_size"], where)
+
+
+def _packaged(settings: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], Report]:
+    name = settings["name"]
+    if name not in PACKAGES:
+        raise UserError(
+            f"There are no weights of the encoder {name!r} in a package. "
+            f"{did_you_mean(name, PACKAGES)} Set its init_from to a directory in the Hugging Face "
+            "layout, or leave it out to train from nothing."
+        )
+    variables = PACKAGES[name](settings)
+    arrays = flat(variables["params"]) | flat(variables["batch_stats"])
+    found = {f"network/{path}": array for path, array in arrays.items()}
+    return found, Report(loaded={path: path for path in found})
+
+
+def _encoder(folder: str, _: ConfigDict, mine: Mapping[str, Any]) -> dict[str, Any]:
+    source = open_folder(folder)
+    where = str(source.folder / "config.json")
+    family, config = vision_family(source.config, where)
+    settings = family.settings(config, where)
+    if not {"mean", "std"} <= mine.keys():
+        shown = read_preprocessor(folder)
+        settings |= {"mean": shown.mean, "std": shown.std}
+    return settings
+
+
+def _decoder(folder: str, config: ConfigDict, _: Mapping[str, Any]) -> dict[str, Any]:
+    source = open_folder(folder)
+    where = str(source.folder / "config.json")
+    if config.tokenizer.kind != "hf":
+        raise UserError(
+            f"model.decoder starts from {folder}, which knows words by ids of its own, but "
+            f"tokenizer.kind is {config.tokenizer.kind!r}. Set tokenizer.kind='hf' and "
+            f"tokenizer.path={folder!r}."
+        )
+    settings = text_family(source.config, where).settings(source.config, where)
+    config.model.vocab_size = source.config["vocab_size"]
+    return settings
