@@ -23,7 +23,7 @@ from jaxcap.decode.captions import captioner
 from jaxcap.errors import UserError
 from jaxcap.models import build
 from jaxcap.models.captioning import CaptionModel, caption_logp
-from jaxcap.state import init_variables, nested
+from jaxcap.state import init_variables, linen_variables
 
 BATCHES = (1, 4, 16)  # images in one compiled program; fewer are filled up with blanks
 
@@ -96,8 +96,7 @@ class Captioner:
             jax.eval_shape(lambda: init_variables(model, config, jax.random.key(0))),
         )
         params, stats = run.restore_model(step, *shapes)
-        variables = {"params": nested(params), "batch_stats": nested(stats)}
-        return cls(config, tokenizer, model, variables, step, settings)
+        return cls(config, tokenizer, model, linen_variables(params, stats), step, settings)
 
     def pixels(self, image: Photo) -> UInt8[np.ndarray, "h w 3"]:
         """What the model is shown of an image; `of_pixels` captions it.

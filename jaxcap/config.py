@@ -48,6 +48,8 @@ def base() -> ConfigDict:
     config.model.encoder = ConfigDict({"name": "vit"}, allow_dotted_keys=False)
     config.model.bridge = ConfigDict({"depth": 0})
     config.model.decoder = ConfigDict({"name": "transformer"})
+    # (regex on a kernel's path, rank) of low-rank adapters, see jaxcap.lora; the first match wins
+    config.model.lora = config_dict.placeholder(tuple)
 
     config.optim = ConfigDict()
     config.optim.kind = "adamw"  # adamw | muon

@@ -29,7 +29,7 @@ from jaxcap.models import build
 from jaxcap.models.captioning import CaptionModel
 from jaxcap.optim import Params, optimizer, split
 from jaxcap.partition import check_batch, make_mesh, over_batch, shardings
-from jaxcap.state import TrainState, init_variables, nested, new_state
+from jaxcap.state import TrainState, init_variables, linen_variables, new_state
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class Experiment:
     def restore_variables(self, run: Run, step: int) -> dict[str, Any]:
         """Only what captions of a run at a step."""
         params, stats = run.restore_model(step, *self._on_mesh(self.abstract_variables))
-        return {"params": nested(params), "batch_stats": nested(stats)}
+        return linen_variables(params, stats)
 
     def _abstract_state(self) -> TrainState:
         def make(params: Params, stats: Params) -> TrainState:
@@ -163,7 +163,9 @@ class Experiment:
           UserError: the encoder is not frozen, or the kept memories are of other weights.
         """
         trained, _ = split(self.abstract_variables[0], self.config.optim.parts or ())
-        moving = next((name for name in trained if name.startswith("encoder/")), None)
+        moving = next(
+            (name for name in trained if name.startswith(("encoder/", "lora/encoder/"))), None
+        )
         if moving is not None:
             raise UserError(
                 f"data.cache keeps the memories of a frozen encoder, but {moving} is trained. "

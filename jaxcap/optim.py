@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 
 from jaxcap import muon
 from jaxcap.errors import UserError, did_you_mean
+from jaxcap.lora import adapted
 
 Params = dict[str, Any]  # by path: "decoder/embedding"
 KINDS = {"adamw": lambda adam, trained: adam, "muon": muon.direction}
@@ -70,6 +71,7 @@ def rate(name: str, parts: Parts) -> float:
 
 
 def split(params: Params, parts: Parts) -> tuple[Params, Params]:
-    """Parameters by path as (trained, frozen)."""
-    frozen = {name: leaf for name, leaf in params.items() if rate(name, parts) == 0}
+    """Parameters by path as (trained, frozen); a kernel that has adapters is frozen."""
+    still = adapted(params) | {name for name in params if rate(name, parts) == 0}
+    frozen = {name: leaf for name, leaf in params.items() if name in still}
     return {name: leaf for name, leaf in params.items() if name not in frozen}, frozen

@@ -9,6 +9,7 @@ import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 from ml_collections import ConfigDict
 
+from jaxcap.lora import fresh_adapters, merged
 from jaxcap.models.captioning import CaptionModel
 from jaxcap.optim import Params, split
 
@@ -35,7 +36,12 @@ class TrainState(flax.struct.PyTreeNode):
     def variables(self, trained: Params | None = None) -> dict[str, Any]:
         """Linen's variables, with the average of the trained parameters or those given."""
         params = {**self.frozen, **(self.average if trained is None else trained)}
-        return {"params": nested(params), "batch_stats": nested(self.stats)}
+        return linen_variables(params, self.stats)
+
+
+def linen_variables(params: Params, stats: Params) -> dict[str, Any]:
+    """What the model is applied with, of parameters and batch statistics by path."""
+    return {"params": nested(merged(params)), "batch_stats": nested(stats)}
 
 
 def flat(tree: Any) -> Params:
@@ -51,12 +57,15 @@ def nested(params: Params) -> Any:
 def init_variables(
     model: CaptionModel, config: ConfigDict, key: jax.Array
 ) -> tuple[Params, Params]:
-    """Fresh (parameters, batch statistics), both by path."""
+    """Fresh (parameters, batch statistics), both by path; with the adapters of `model.lora`."""
     size = config.data.image_size
     image = jnp.zeros((1, size, size, 3), jnp.uint8)
     tokens = jnp.zeros((1, 1, config.data.max_len), jnp.int32)
     variables = model.init(key, image, tokens)
-    return flat(variables["params"]), flat(variables.get("batch_stats", {}))
+    params = flat(variables["params"])
+    # Training draws from fold 1 of the run's key.
+    adapters = fresh_adapters(params, config.model.lora or (), jax.random.fold_in(key, 2))
+    return {**params, **adapters}, flat(variables.get("batch_stats", {}))
 
 
 def new_state(

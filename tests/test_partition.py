@@ -69,7 +69,12 @@ def steps_on(sizes, run, changes):
 
 RECIPES = {
     "adamw": {},
-    "muon": {"optim.kind": "muon", "model.encoder.stem": "convs", "model.decoder.canon": 2},
+    "muon and lora": {
+        "optim.kind": "muon",
+        "model.encoder.stem": "convs",
+        "model.decoder.canon": 2,
+        "model.lora": (("^decoder/.*(query|out|up)", 2),),
+    },
 }
 
 
