@@ -82,6 +82,11 @@ class Run:
         """Whether a checkpoint is one that only captions; training begins at it, from nothing."""
         return self._has(step, IMPORTED)
 
+    def origin(self, step: int) -> dict[str, Any]:
+        """Where an imported checkpoint is from."""
+        items = ocp.args.Composite(origin=ocp.args.JsonRestore())
+        return dict(self.checkpoints.restore(step, args=items).origin)
+
     def _has(self, step: int, parts: set[str]) -> bool:
         folder = self.path / "checkpoints" / str(step)
         return all((folder / part).exists() for part in PARTS | parts)

@@ -1,4 +1,4 @@
-"""The `jaxcap` command: caption, eval, score, prepare. Training is `python -m jaxcap.main`."""
+"""The `jaxcap` command: caption, eval, score, convert, prepare. Training is `python -m jaxcap.main`."""
 
 import json
 import sys
@@ -157,6 +157,31 @@ def score(
     else:
         _print_numbers(scores)
         typer.echo(line)
+
+
+@app.command()
+def convert(
+    source: Annotated[
+        Path, typer.Argument(help="A captioner in the Hugging Face layout; with --to, a run.")
+    ],
+    out: Annotated[Path, typer.Argument(help="A new directory.")],
+    to: Annotated[
+        str | None, typer.Option(help="hf: from a run to the Hugging Face layout.")
+    ] = None,
+) -> None:
+    """Turn a published captioner into a run directory, or a run into what Transformers loads."""
+    if to not in (None, "hf"):
+        raise UserError(f"There is no layout {to!r} to convert to; there is hf.")
+    if to == "hf":
+        from jaxcap.interop.export import export
+
+        export(source, out)
+    else:
+        from jaxcap.interop.convert import convert as read
+
+        for line in read(source, out).lines():
+            typer.echo(line)
+    typer.echo(f"Written to {out}.")
 
 
 @app.command()

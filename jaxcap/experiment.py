@@ -24,6 +24,7 @@ from jaxcap.errors import UserError
 from jaxcap.evaluate import Captioning, Evaluation, evaluate
 from jaxcap.interop.start import resolved, start
 from jaxcap.interop.table import Report
+from jaxcap.lora import LEAF
 from jaxcap.memory_store import memory_store
 from jaxcap.models import build
 from jaxcap.models.captioning import CaptionModel
@@ -124,7 +125,9 @@ class Experiment:
         """
         if not run.imported(step):
             return run.restore_train(step, self._abstract_state())
-        params, stats = run.restore_model(step, *self._on_mesh(self.abstract_variables))
+        params, stats = self._on_mesh(self.abstract_variables)
+        known = {name: leaf for name, leaf in params.items() if not LEAF.match(name)}
+        params, stats = run.restore_model(step, known, stats)  # it has no adapters yet
         return _replaced(self.fresh_state()[0], {**params, **stats})
 
     def restore_variables(self, run: Run, step: int) -> dict[str, Any]:

@@ -83,6 +83,11 @@ def _pair(config: Config, generation: Config, where: str) -> Blueprint:
     """VisionEncoderDecoder: any encoder, any decoder, and a projection where widths differ."""
     seen, said = config["encoder"], config["decoder"]
     encoder, decoder = vision_family(seen, where)[0], text_family(said, where)
+    if not encoder.tokens:
+        raise UserError(
+            f"{where}: a {encoder.model_type} cannot be the encoder of a VisionEncoderDecoder. It "
+            "gives a map of features there, and the decoder reads a row of tokens."
+        )
     bridge = {**PLAIN, "project": _width(seen) != _width(said)}
     return Blueprint(
         Part(encoder.settings(seen, where), "encoder.", encoder.table),

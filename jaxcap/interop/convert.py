@@ -1,7 +1,5 @@
 """A captioner that somebody published becomes a run directory."""
 
-import json
-import shutil
 import tempfile
 from collections.abc import Mapping
 from functools import partial
@@ -12,23 +10,19 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from jaxcap.checkpoint import Run, write_text
+from jaxcap.checkpoint import Run
 from jaxcap.config import base
 from jaxcap.data.hf_special_tokens import read_object
 from jaxcap.data.text import Tokenizer, build_tokenizer
 from jaxcap.errors import UserError
 from jaxcap.interop.captioners import Blueprint, blueprint
 from jaxcap.interop.generation import search_settings
+from jaxcap.interop.origin import keep
 from jaxcap.interop.preprocessor import read_preprocessor
 from jaxcap.interop.source import Source, open_folder
 from jaxcap.interop.table import Report, load
-from jaxcap.interop.weight_files import write_weights
 from jaxcap.models import build
 from jaxcap.state import init_variables
-
-ORIGIN = "origin"  # the folder of a run with what only an export needs
-REPORT = "report.json"
-WEIGHTS = ("*.safetensors", "*.bin", "*.h5", "*.msgpack", "*.index.json", "*.pt", "*.pth", "*.onnx")
 
 
 def convert(folder: str | Path, run_dir: str | Path) -> Report:
@@ -63,7 +57,7 @@ def convert(folder: str | Path, run_dir: str | Path) -> Report:
         run.save_imported(params, stats, {"source": source.folder.name})
         run.save_config(config)
         run.save_tokenizer(tokenizer)
-        _keep(source, report, run.path / ORIGIN)
+        keep(source, report, run.path)
         run.close()
         if run_dir.exists():
             run_dir.rmdir()
@@ -150,15 +144,3 @@ def load_parts(
         found |= {f"{role}/{path}": array for path, array in arrays.items()}
         report |= told.of(role, part.prefix)
     return found, report
-
-
-def _keep(source: Source, report: Report, folder: Path) -> None:
-    """Write what an export gives back that the run does not hold otherwise."""
-    weights = {file for pattern in WEIGHTS for file in source.folder.glob(pattern)}
-    folder.mkdir()
-    for file in source.folder.iterdir():
-        if file.is_file() and file not in weights and not file.name.startswith("."):
-            shutil.copyfile(file, folder / file.name)
-    write_text(folder / REPORT, json.dumps(vars(report), indent=1))
-    if report.unused:
-        write_weights(folder, {name: source.tensors[name] for name in report.unused})

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from math import prod
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -78,12 +79,14 @@ class Report:
       fresh: paths here that the source lacks, with their shapes.
       unused: names there that captioning has no use for, with their shapes.
       copies: name there: the name that it repeats.
+      types: name there: its type, where that is not float32.
     """
 
     loaded: dict[str, str] = field(default_factory=dict)
     fresh: dict[str, tuple[int, ...]] = field(default_factory=dict)
     unused: dict[str, tuple[int, ...]] = field(default_factory=dict)
     copies: dict[str, str] = field(default_factory=dict)
+    types: dict[str, str] = field(default_factory=dict)
 
     def __or__(self, other: "Report") -> "Report":
         pairs = zip(vars(self).values(), vars(other).values(), strict=True)
@@ -107,6 +110,7 @@ class Report:
             {f"{role}/{path}": shape for path, shape in self.fresh.items()},
             {prefix + name: shape for name, shape in self.unused.items()},
             {prefix + name: prefix + other for name, other in self.copies.items()},
+            {prefix + name: kind for name, kind in self.types.items()},
         )
 
 
@@ -154,15 +158,27 @@ def load(
             tensor = np.split(tensor, len(row.parts), axis)[_part(path, row)]
         found[path] = _inward(path, tensor, leaf.shape, table)
         report.loaded[path] = names[name]
+        if tensor.dtype != np.float32:
+            report.types[names[name]] = str(tensor.dtype)
     _account(names, tensors, table, report, where)
     return found, report
 
 
-def store(params: Arrays, table: Table, vocab: int) -> dict[str, np.ndarray]:
-    """The tensors of a network by name, from its arrays by path: the opposite of `load`."""
+def store(
+    params: Arrays, table: Table, vocab: int, names: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, np.ndarray]:
+    """The tensors of a network by name, from its arrays by path: the opposite of `load`.
+
+    Args:
+      params: by path.
+      table: of its family.
+      vocab: words in the vocabulary.
+      names: of tensors, by path, where they were loaded under others than the table's.
+    """
     stacks: dict[str, dict[int, np.ndarray]] = {}
     for path, array in params.items():
         row, name = _place(path, table, "This network")
+        name = names.get(path, name)
         place = _part(path, row) if row.parts else 0
         stacks.setdefault(name, {})[place] = _outward(path, array, row, table, vocab)
     return {

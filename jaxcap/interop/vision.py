@@ -1,9 +1,12 @@
-"""The Transformers that see: every one of them is the ViT here, with settings and names."""
+"""Published encoders: but for Swin and ResNet each is the ViT here, with settings and names."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from jaxcap.interop.family import Config, Family, Settings
+from jaxcap.interop.resnet import RESNET
+from jaxcap.interop.swin import SWIN
 from jaxcap.interop.table import Row, Table
 
 LAYER = r"layer_(\d+)"
@@ -32,7 +35,7 @@ ATTENTION = (
     ),
     Row(rf"{LAYER}/attention/out", r"encoder.layer.\1.attention.output.dense"),
 )
-BARE = (r"^(vit|deit|beit|dinov2|swin|vision_model)\.", "")  # behind a classifier, or in a pair
+BARE = (r"^(vit|deit|beit|dinov2|vision_model)\.", "")  # behind a classifier, or in a pair
 HEADS = (r"(classifier|cls_classifier|distillation_classifier|lm_head|decoder)\..*",)
 
 
@@ -42,6 +45,15 @@ def _grid(config: Config) -> Settings:
 
 def _image(settings: Settings) -> dict[str, Any]:
     return {"image_size": settings["grid"] * settings["patch"]}
+
+
+def _pooler(settings: Settings) -> dict[str, tuple[int, ...]]:
+    width = settings["width"]
+    return {"pooler.dense.weight": (width, width), "pooler.dense.bias": (width,)}
+
+
+def _norm(name: str) -> Callable[[Settings], dict[str, tuple[int, ...]]]:
+    return lambda settings: {f"{name}.{leaf}": (settings["width"],) for leaf in ("weight", "bias")}
 
 
 def _biased(config: Config) -> Settings:
@@ -58,6 +70,7 @@ VIT = Family(
     fixed=CLASS,
     read=_biased,
     write=_bias_too,
+    idle=_pooler,
     table=Table(
         rows=(
             *EMBEDDINGS,
@@ -107,6 +120,7 @@ BEIT = replace(
     fixed={**CLASS, "biases": "qv"},
     read=_beit,
     write=_as_beit,
+    idle=lambda settings: {} if settings["norm_last"] else _norm("pooler.layernorm")(settings),
     table=replace(
         VIT.table,
         rows=(
@@ -134,6 +148,7 @@ def _as_dino(settings: Settings) -> dict[str, Any]:
         **_bias_too(settings),
         "mlp_ratio": settings["mlp_width"] / settings["width"],
         "layerscale_value": settings["layer_scale"],
+        "use_mask_token": False,
     }
 
 
@@ -144,6 +159,7 @@ DINOV2 = replace(
     required={"use_swiglu_ffn": False},
     read=_dino,
     write=_as_dino,
+    idle=lambda _: {},
     table=replace(
         VIT.table,
         rows=(
@@ -192,6 +208,7 @@ CLIP = Family(
     fixed={**CLASS, "stem_bias": False, "norm_first": True, "norm_last": False},
     read=_grid,
     write=_image,
+    idle=_norm("post_layernorm"),
     table=Table(CLIP_ROWS, unused=(r"post_layernorm\..*", *PAIR), renames=(BARE,)),
 )
 SIGLIP = Family(
@@ -227,4 +244,6 @@ BLIP_VISION = replace(
     ),
 )
 
-VISION = {family.model_type: family for family in (VIT, DEIT, BEIT, DINOV2, CLIP, SIGLIP)}
+VISION = {
+    family.model_type: family for family in (VIT, DEIT, BEIT, DINOV2, CLIP, SIGLIP, SWIN, RESNET)
+}

@@ -57,6 +57,11 @@ class TransformerDecoder(nn.Module):
     dtype: str = "float32"
     remat: bool = False
 
+    def __post_init__(self) -> None:
+        if not self.positions:
+            object.__setattr__(self, "positions", self.first_position + self.max_len)
+        super().__post_init__()
+
     def setup(self) -> None:
         self._check_settings()
         style = Style(
@@ -69,7 +74,7 @@ class TransformerDecoder(nn.Module):
         self.words = Words(
             vocab_size=self.vocab_size,
             width=self.width,
-            places=self._places,
+            places=self.positions,
             first_place=self.first_position,
             tied=self.tied,
             scaled=self.scaled_words,
@@ -131,10 +136,6 @@ class TransformerDecoder(nn.Module):
             new_caches.append(own)
         return self._logits(x)[:, :, 0], (before, tuple(new_caches))
 
-    @property
-    def _places(self) -> int:
-        return self.positions or self.first_position + self.max_len
-
     def _check_settings(self) -> None:
         if self.fusion not in FUSIONS:
             raise UserError(
@@ -149,7 +150,7 @@ class TransformerDecoder(nn.Module):
             raise UserError(f"canon is {self.canon}; give a number of words, or 0 for no layer.")
 
     def _check_length(self, length: int) -> None:
-        longest = min(self.max_len, self._places - self.first_position)
+        longest = min(self.max_len, self.positions - self.first_position)
         if length > longest:
             raise UserError(
                 f"A caption of {length} tokens is asked for, BOS counted, but the decoder has "

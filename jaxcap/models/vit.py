@@ -69,10 +69,23 @@ class ViT(nn.Module):
     dtype: str = "float32"
     remat: bool = False
 
+    def __post_init__(self) -> None:
+        if self.size in SIZES:
+            width, depth, heads = SIZES[self.size]
+            numbers = {"width": width, "depth": depth, "heads": heads, "mlp_width": 4 * width}
+            for name, number in numbers.items():
+                if getattr(self, name) not in (0, number):
+                    raise UserError(
+                        f"A ViT of size {self.size!r} has {name} {number}, and {name} is set to "
+                        f"{getattr(self, name)}. Leave one of the two out."
+                    )
+                object.__setattr__(self, name, number)
+        super().__post_init__()
+
     @nn.compact
     def __call__(self, image: UInt8[Array, "B h w 3"], train: bool = False) -> Memory:
         self._check(image.shape)
-        width, depth, heads, mlp_width = self._shape
+        width, heads = self.width, self.heads
         style = Style(
             norm=self.norm,
             activation=self.activation,
@@ -96,10 +109,10 @@ class ViT(nn.Module):
         if "shared" in self.positions:
             bias = RelativePositions(heads, side, name="distances")(rows, columns)
         block = nn.remat(MemoryBlock, static_argnums=(3,)) if self.remat else MemoryBlock
-        for i in range(depth):
+        for i in range(self.depth):
             if "relative" in self.positions:
                 bias = RelativePositions(heads, side, name=f"distances_{i}")(rows, columns)
-            x = block(heads, mlp_width, style, name=f"layer_{i}")(x, mask, train, bias)
+            x = block(heads, self.mlp_width, style, name=f"layer_{i}")(x, mask, train, bias)
         if self.norm_last:
             x = LayerNorm(self.dtype, self.epsilon, name="norm_last")(x)
         return Memory(x, mask)
@@ -123,20 +136,13 @@ class ViT(nn.Module):
         cells = resample(of_cells.reshape(*old, width), rows, columns, "cubic")
         return jnp.concatenate([of_tokens, cells.reshape(rows * columns, width)])
 
-    @property
-    def _shape(self) -> tuple[int, int, int, int]:
-        if not self.size:
-            return self.width, self.depth, self.heads, self.mlp_width
-        width, depth, heads = SIZES[self.size]
-        return width, depth, heads, 4 * width
-
     def _check(self, shape: tuple[int, ...]) -> None:
         numbers = (self.width, self.depth, self.heads, self.mlp_width)
         if self.size and self.size not in SIZES:
             raise UserError(
                 f"There is no ViT of size {self.size!r}. {did_you_mean(self.size, SIZES)}"
             )
-        if bool(self.size) == any(numbers) or (not self.size and not all(numbers)):
+        if not all(numbers):
             raise UserError(
                 "A ViT is given either by its size or by width, depth, heads and mlp_width; it has "
                 f"size={self.size!r} and {numbers}."
@@ -145,9 +151,7 @@ class ViT(nn.Module):
             raise UserError(f"A ViT has no stem {self.stem!r}. {did_you_mean(self.stem, STEMS)}")
         for kind in self.positions:
             if kind not in POSITIONS:
-                raise UserError(
-                    f"A ViT has no positions {kind!r}. {did_you_mean(kind, POSITIONS)}"
-                )
+                raise UserError(f"A ViT has no positions {kind!r}. {did_you_mean(kind, POSITIONS)}")
         if {"relative", "shared"} & {*self.positions} and tuple(self.tokens) != ("class",):
             raise UserError(
                 "Relative positions know one token before the patches, and it is the class: "

@@ -1,0 +1,155 @@
+"""A run directory becomes a captioner that Transformers loads."""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import ml_dtypes  # noqa: F401  (NumPy then knows bfloat16 by its name)
+import numpy as np
+from ml_collections import ConfigDict
+
+from jaxcap.checkpoint import Run, write_text
+from jaxcap.data.frame import Frame
+from jaxcap.data.hf_special_tokens import read_object
+from jaxcap.data.text import Tokenizer
+from jaxcap.decode import Search
+from jaxcap.errors import UserError
+from jaxcap.interop.captioners import blueprint
+from jaxcap.interop.generation import generation_config, search_settings
+from jaxcap.interop.model_card import model_card
+from jaxcap.interop.origin import Origin, origin_of
+from jaxcap.interop.pair import Outline, pair
+from jaxcap.interop.preprocessor import Preprocessor, read_preprocessor, write_preprocessor
+from jaxcap.interop.source import open_folder
+from jaxcap.interop.table import Arrays, Report, store
+from jaxcap.interop.tokenizer import write_tokenizer
+from jaxcap.interop.weight_files import write_weights
+from jaxcap.lora import merged
+from jaxcap.models import build
+from jaxcap.models.captioning import CaptionModel
+from jaxcap.state import init_variables
+
+GENERATION = "generation_config.json"
+
+
+def export(run_dir: str | Path, out_dir: str | Path, step: int | None = None) -> None:
+    """Write a captioner in the Hugging Face layout; Transformers captions with it as the run does.
+
+    It is of the kind that the run was imported as; one that was made here is a
+    VisionEncoderDecoder. A run that was only imported gives back the source, bit for bit.
+
+    Args:
+      run_dir: the run.
+      out_dir: a new directory.
+      step: of the checkpoint; the best by default.
+
+    Raises:
+      UserError: it is no run, or Transformers has no class for such a captioner; with the reason.
+        Nothing is then written.
+    """
+    run, out_dir = Run(run_dir), Path(out_dir)
+    if out_dir.exists() and any(out_dir.iterdir()):
+        raise UserError(f"{out_dir} exists and is not empty; name a new directory.")
+    config, tokenizer = run.config(), run.tokenizer()
+    step = run.checkpoint(step)
+    model = build(config.model, tokenizer.vocab_size, config.data.max_len + 1)
+    shapes = jax.eval_shape(lambda: init_variables(model, config, jax.random.key(0)))
+    origin = origin_of(run.path)
+    if origin is None:
+        outline = pair(model, config)
+    else:
+        source = open_folder(origin.folder)
+        plan = blueprint(source.config, {}, str(origin.folder / "config.json"))
+        outline = Outline(read_object(origin.folder / "config.json"), plan.parts(), {})
+    params, stats = run.restore_model(step, *shapes)
+    arrays = {path: np.asarray(leaf) for path, leaf in {**merged(params), **stats}.items()}
+    tensors = _tensors(arrays, outline, model.decoder.vocab_size, origin, run.imported(step))
+    out_dir.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent) as beside:
+        new = Path(beside, "new")
+        new.mkdir()
+        if origin is not None:
+            origin.give_back(new)
+        else:
+            write_tokenizer(tokenizer, new)
+        _write_config(new, outline.config, tokenizer, trained=not run.imported(step))
+        _write_generation(new, config, tokenizer)
+        _write_preprocessor(new, config, model)
+        write_weights(new, tensors)
+        write_text(new / "README.md", model_card(run, config, step, outline.config["model_type"]))
+        if out_dir.exists():
+            out_dir.rmdir()
+        new.rename(out_dir)
+
+
+def _tensors(
+    arrays: Arrays, outline: Outline, vocab: int, origin: Origin | None, imported: bool
+) -> dict[str, np.ndarray]:
+    """All tensors by name: those of the parameters, and what else Transformers expects."""
+    report = Report() if origin is None else origin.report
+    found = {name: np.zeros(shape, np.float32) for name, shape in outline.idle.items()}
+    for role, part in outline.parts.items():
+        mine = {
+            path.removeprefix(f"{role}/"): array
+            for path, array in arrays.items()
+            if path.startswith(f"{role}/")
+        }
+        names = {path: report.loaded.get(f"{role}/{path}", "") for path in mine}
+        known = {path: name.removeprefix(part.prefix) for path, name in names.items() if name}
+        stored = store(mine, part.table, vocab, known)
+        found |= {part.prefix + name: tensor for name, tensor in stored.items()}
+    found |= {name: found[original] for name, original in report.copies.items()}
+    if imported:  # what was trained since is float32
+        found |= {name: found[name].astype(kind) for name, kind in report.types.items()}
+    return found if origin is None else {**found, **origin.unused()}
+
+
+def _write_config(
+    folder: Path, config: Mapping[str, Any], tokenizer: Tokenizer, trained: bool
+) -> None:
+    """Write config.json, with the special ids where it has none yet."""
+    file = folder / "config.json"
+    if file.is_file() and not trained:
+        return
+    ids = {
+        "decoder_start_token_id": tokenizer.bos,
+        "eos_token_id": tokenizer.eos,
+        "pad_token_id": tokenizer.pad,
+    }
+    said = {**ids, **config, "dtype": "float32"}
+    said.pop("torch_dtype", None)  # what the field was called
+    write_text(file, json.dumps(said, indent=2, sort_keys=True) + "\n")
+
+
+def _write_generation(folder: Path, config: ConfigDict, tokenizer: Tokenizer) -> None:
+    """Write generation_config.json, unless the one that is there asks for the same search."""
+    said = read_object(folder / GENERATION)
+    search = Search.of(**{"max_len": config.data.max_len, **config.search.to_dict()})
+    if said and Search.of(**search_settings(said, GENERATION)) == search:
+        return
+    settings = vars(search) | {
+        "suppress": tokenizer.banned if search.suppress is None else search.suppress
+    }
+    ids = {
+        "bos_token_id": tokenizer.bos,
+        "decoder_start_token_id": tokenizer.bos,
+        "eos_token_id": tokenizer.eos,
+        "pad_token_id": tokenizer.pad,
+    }
+    text = json.dumps({**ids, **generation_config(settings)}, indent=2)
+    write_text(folder / GENERATION, text + "\n")
+
+
+def _write_preprocessor(folder: Path, config: ConfigDict, model: CaptionModel) -> None:
+    """Write preprocessor_config.json, unless the files that are there say the same."""
+    mean, std = tuple(model.encoder.mean), tuple(model.encoder.std)
+    shown = Preprocessor(Frame.of(config.data), mean, std)
+    files = [folder / name for name in ("preprocessor_config.json", "processor_config.json")]
+    if any(file.is_file() for file in files) and read_preprocessor(folder) == shown:
+        return
+    for file in files:
+        file.unlink(missing_ok=True)
+    write_preprocessor(shown, folder)

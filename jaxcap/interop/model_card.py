@@ -1,0 +1,90 @@
+"""The model card of an exported captioner, filled from its run."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from jaxcap.checkpoint import Run
+
+CLASSES = {  # by model_type
+    "vision-encoder-decoder": "VisionEncoderDecoderModel",
+    "blip": "BlipForConditionalGeneration",
+    "git": "GitForCausalLM",
+}
+CODE = """\
+from PIL import Image
+from transformers import AutoImageProcessor, AutoTokenizer, {model}
+
+model = {model}.from_pretrained(FOLDER)
+shown, tokenizer = (auto.from_pretrained(FOLDER) for auto in (AutoImageProcessor, AutoTokenizer))
+pixels = shown(Image.open("photo.jpg").convert("RGB"), return_tensors="pt").pixel_values
+print(tokenizer.batch_decode(model.generate(pixel_values=pixels), skip_special_tokens=True)[0])
+"""
+
+
+def model_card(run: Run, config: ConfigDict, step: int, model_type: str) -> str:
+    """README.md of the captioner at a step: what it is, how it was made, how it scores.
+
+    A score is named with its protocol; one that the run does not have of this step is not.
+    """
+    sections = [
+        _front(),
+        f"# {run.path.name}",
+        "A captioner of photographs, written by jaxcap.",
+        _table("Network", _network(config)),
+        _table("Training", _training(run, config, step)),
+        _scores(run.path, step),
+        "## Use",
+        f"```python\n{CODE.format(model=CLASSES[model_type])}```",
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _front() -> str:
+    lines = ["library_name: transformers", "pipeline_tag: image-to-text", "tags:"]
+    return "\n".join(["---", *lines, "- image-captioning", "- jaxcap", "---"])
+
+
+def _network(config: ConfigDict) -> dict[str, Any]:
+    shown = f"{config.data.image_size} x {config.data.image_size} pixels"
+    return {
+        "Encoder": _described(config.model.encoder),
+        "Decoder": _described(config.model.decoder),
+        "Shown": f"{shown}, {config.data.fit}, {config.data.resample}",
+    }
+
+
+def _described(settings: ConfigDict) -> str:
+    numbers = ("size", "width", "depth", "depths", "heads", "patch")
+    told = [settings["name"], *(f"{n} {settings[n]}" for n in numbers if settings.get(n))]
+    source = settings.get("init_from")
+    return ", ".join(told) + (f"; started from {Path(source).name}" if source else "")
+
+
+def _training(run: Run, config: ConfigDict, step: int) -> dict[str, Any]:
+    if run.imported(step):
+        return {"Source": f"weights converted from {run.origin(step)['source']}, as they were"}
+    optim = config.optim
+    return {
+        "Data": f"{config.data.source}, split {config.data.train}",
+        "Steps": f"{step} of {config.steps}, {config.batch_size} images each",
+        "Optimizer": f"{optim.kind}, rate {optim.lr}, decay {optim.weight_decay}, EMA {optim.ema}",
+        "Seed": config.seed,
+    }
+
+
+def _scores(folder: Path, step: int) -> str:
+    file = folder / "scores.json"
+    found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    if f"|step:{step}|" not in found.get("signature", ""):
+        return ""
+    rows = {name: f"{number:.4f}" for name, number in found["scores"].items()}
+    return _table("Scores", rows) + f"\n\nProtocol: `{found['signature']}`"
+
+
+def _table(title: str, rows: Mapping[str, Any]) -> str:
+    lines = [f"| {name} | {value} |" for name, value in rows.items()]
+    return "\n".join([f"## {title}", "", "| | |", "|---|---|", *lines])

@@ -1,0 +1,130 @@
+"""A captioner that was trained here, as the pair of networks that Transformers knows it as."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from jaxcap.errors import UserError
+from jaxcap.interop.captioners import ENCODER_TO_DECODER, PLAIN, Part
+from jaxcap.interop.family import Family, Settings
+from jaxcap.interop.text import TEXT
+from jaxcap.interop.vision import VISION
+from jaxcap.models.captioning import CaptionModel
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What an export writes.
+
+    Attributes:
+      config: of config.json.
+      parts: by role.
+      idle: shapes of tensors that Transformers expects and captioning has no use for, by name.
+    """
+
+    config: Mapping[str, Any]
+    parts: Mapping[str, Part]
+    idle: Mapping[str, tuple[int, ...]]
+
+
+def pair(model: CaptionModel, config: ConfigDict) -> Outline:
+    """The VisionEncoderDecoder that a captioner is.
+
+    Args:
+      model: of the run.
+      config: of the run.
+
+    Raises:
+      UserError: Transformers has no such encoder, decoder or bridge; with the reason.
+    """
+    seen, said = all_settings(model.encoder), all_settings(model.decoder)
+    if not seen.get("grid", 1):
+        seen["grid"] = config.data.image_size // seen["patch"]
+    encoder = _family("encoder", VISION, config.model.encoder.name, seen, model.encoder)
+    decoder = _family("decoder", TEXT, config.model.decoder.name, said, model.decoder)
+    if not encoder.tokens:
+        raise UserError(
+            f"A {encoder.model_type} cannot be the encoder of a VisionEncoderDecoder: it gives a "
+            "map of features there, and the decoder reads a row of tokens."
+        )
+    bridge = {
+        **PLAIN,
+        "depth": 0,
+        "positions": False,
+        "project": _width(model, config) != said["width"],
+    }
+    is_bridge = all_settings(model.bridge)
+    if differing := [name for name, value in bridge.items() if is_bridge[name] != value]:
+        raise UserError(
+            "Between encoder and decoder a VisionEncoderDecoder has a dense layer where their "
+            "widths differ, and nothing else: "
+            + ", ".join(f"bridge.{name} is {is_bridge[name]!r}" for name in differing)
+            + ", and would have to be "
+            + ", ".join(repr(bridge[name]) for name in differing)
+            + "."
+        )
+    parts = {
+        "encoder": Part(seen, "encoder.", encoder.table),
+        "bridge": Part(bridge, "", ENCODER_TO_DECODER),
+        "decoder": Part(said, "decoder.", decoder.table),
+    }
+    written = {
+        "model_type": "vision-encoder-decoder",
+        "architectures": ["VisionEncoderDecoderModel"],
+        "is_encoder_decoder": True,
+        "tie_word_embeddings": False,  # of encoder and decoder with each other
+        "encoder": encoder.config(seen),
+        "decoder": {**decoder.config(said), "vocab_size": said["vocab_size"]},
+    }
+    idle = {f"encoder.{name}": shape for name, shape in encoder.idle(seen).items()}
+    return Outline(written, parts, idle)
+
+
+def _width(model: CaptionModel, config: ConfigDict) -> int:
+    """Of the encoder's tokens."""
+    image = jnp.zeros((1, config.data.image_size, config.data.image_size, 3), jnp.uint8)
+    tokens, _ = jax.eval_shape(
+        partial(model.init_with_output, method="features"), jax.random.key(0), image
+    )
+    return tokens.tokens.shape[-1]
+
+
+def all_settings(part: nn.Module) -> Settings:
+    """The settings of an encoder, bridge or decoder, defaults included."""
+    return {name: getattr(part, name) for name in _defaults(part)}
+
+
+def _defaults(part: nn.Module) -> Settings:
+    fields = type(part).__dataclass_fields__
+    return {name: f.default for name, f in fields.items() if name not in ("parent", "name")}
+
+
+def _family(
+    role: str, kinds: Mapping[str, Family], name: str, settings: Settings, part: nn.Module
+) -> Family:
+    """The family that has such networks.
+
+    Raises:
+      UserError: there is none; with what differs from the nearest.
+    """
+    near = [family for family in kinds.values() if family.fixed["name"] == name]
+    if not near:
+        raise UserError(
+            f"Transformers has no class for a captioner with the {role} {name!r}; it has one for "
+            f"{', '.join(kinds)}."
+        )
+    differing = [family.differing(settings, _defaults(part)) for family in near]
+    least = min(differing, key=len)
+    family = near[differing.index(least)]
+    if least:
+        raise UserError(
+            f"The {role} of this run is none that Transformers has; the nearest is its "
+            f"{family.model_type}: {'; '.join(least)}."
+        )
+    return family
