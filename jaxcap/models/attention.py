@@ -87,20 +87,20 @@ def attend(
 
 
 def attend_memory(
-    q: Float[Array, "B H T C"],
-    kv: tuple[Float[Array, "B H S C"], Float[Array, "B H S C"]],
-    mask: Bool[Array, "B S"] | None,
-    bias: Float[Array, "#B H T S"] | None = None,
-) -> Float[Array, "B H T C"]:
+    q: Float[Array, "*B H T C"],
+    kv: tuple[Float[Array, "*B H S C"], Float[Array, "*B H S C"]],
+    mask: Bool[Array, "*B S"] | None,
+    bias: Float[Array, "*#B H T S"] | None = None,
+) -> Float[Array, "*B H T C"]:
     """One softmax over memory tokens, for queries that are no streams: of the memory itself.
 
     Args:
-      q: scaled queries.
+      q: scaled queries, of images or of parts of images.
       kv: keys and values of the memory.
       mask: which of these are real, or None for all.
       bias: added to the scores, or None.
     """
-    scores = _scores(q, kv[0], None if mask is None else mask[:, None, None, :])
+    scores = _scores(q, kv[0], None if mask is None else mask[..., None, None, :])
     if bias is not None:
         scores = scores + bias.astype(scores.dtype)
     return _mix(jax.nn.softmax(scores, axis=-1), kv[1])

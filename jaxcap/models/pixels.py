@@ -5,6 +5,9 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
+# Of the photographs of ImageNet, in units of 255: what most networks were normalised by.
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
 
 def normalize(
     image: UInt8[Array, "B h w 3"], mean: Sequence[float], std: Sequence[float]

@@ -90,13 +90,23 @@ def _weights(old: int, new: int, kind: str) -> Float[np.ndarray, "{new} {old}"]:
 @cache
 def _distances(rows: int, columns: int) -> Int[np.ndarray, "S S"]:
     """The row of the table for each pair of tokens, the class token first."""
-    cells = np.stack(np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij"), -1)
-    cells = cells.reshape(-1, 2)
-    down, across = np.moveaxis(cells[:, None] - cells[None], -1, 0)
-    span = 2 * columns - 1
-    pairs = (down + rows - 1) * span + across + columns - 1
-    table = np.empty((len(cells) + 1,) * 2, np.int32)
-    table[1:, 1:] = pairs
-    last = (2 * rows - 1) * span
+    cells = rows * columns
+    last = (2 * rows - 1) * (2 * columns - 1)
+    table = np.empty((cells + 1, cells + 1), np.int32)
+    table[1:, 1:] = cell_distances((rows, columns), (rows, columns))
     table[0, :], table[:, 0], table[0, 0] = last, last + 1, last + 2
     return table
+
+
+@cache
+def cell_distances(grid: tuple[int, int], reach: tuple[int, int]) -> Int[np.ndarray, "N N"]:
+    """For each pair of cells of a grid, where its distance is in a table of distances.
+
+    Args:
+      grid: rows and columns, N cells.
+      reach: of the grid, no smaller, between all of whose cells the table has the distances.
+    """
+    down, across = (np.arange(side)[:, None] - np.arange(side)[None] for side in grid)
+    down, across = down + reach[0] - 1, across + reach[1] - 1
+    pairs = down[:, None, :, None] * (2 * reach[1] - 1) + across[None, :, None, :]
+    return pairs.reshape(grid[0] * grid[1], -1).astype(np.int32)

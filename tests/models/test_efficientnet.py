@@ -1,4 +1,4 @@
-"""EfficientNet-lite gives what the network its weights come from gives, by either depthwise way."""
+"""EfficientNet-lite gives what the network its weights come from gives."""
 
 import importlib.resources
 
@@ -12,13 +12,7 @@ from jaxcap.errors import UserError
 from jaxcap.interop.efficientnet import load_efficientnet_lite, to_variables, weights_file
 from jaxcap.interop.torch_file import read_torch_file
 from jaxcap.models import efficientnet
-from jaxcap.models.efficientnet import (
-    RESOLUTIONS,
-    EfficientNetLite,
-    convolve,
-    depthwise,
-    shifted_products,
-)
+from jaxcap.models.efficientnet import RESOLUTIONS, EfficientNetLite
 
 
 def photographs(folder, names, size):
@@ -45,26 +39,6 @@ def test_features_and_logits_match_the_reference(reference_data, reference, vari
         theirs = reference[f"lite{variant}_{name}"]
         assert ours.shape == theirs.shape
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * np.abs(theirs).max())
-
-
-@pytest.mark.parametrize("size", [(1, 2), (7, 8), (8, 7)])
-@pytest.mark.parametrize("kernel", [3, 5])
-@pytest.mark.parametrize("stride", [1, 2])
-def test_shifted_products_are_the_depthwise_convolution(size, kernel, stride):
-    a, b = jax.random.split(jax.random.key(0))
-    x, w = jax.random.normal(a, (2, *size, 6)), jax.random.normal(b, (kernel, kernel, 1, 6))
-    ways = jax.jit(lambda x, w: [way(x, w, stride) for way in (convolve, shifted_products)])
-    expected, ours = ways(x, w)
-    np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize(("platform", "convolves"), [("cpu", False), ("cuda", True), ("tpu", True)])
-def test_each_platform_gets_its_own_depthwise_convolution(platform, convolves):
-    traced = jax.jit(lambda x, w: depthwise(x, w, 1)).trace(
-        jnp.ones((1, 4, 4, 6)), jnp.ones((3, 3, 1, 6))
-    )
-    text = traced.lower(lowering_platforms=(platform,)).as_text()
-    assert ("stablehlo.convolution" in text) == convolves
 
 
 @pytest.fixture

@@ -1,0 +1,112 @@
+"""A convolution and its batch norm, the layer that convolutional networks are made of."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+MOMENTUM = 0.99  # of the running statistics
+
+
+class ConvNorm(nn.Module):
+    """A convolution without bias, then batch norm (Ioffe and Szegedy, arXiv 1502.03167).
+
+    The norm is by the running statistics, or, training, by those of the batch, which the running
+    ones then follow. It is in float32 whatever the convolution is in.
+
+    Attributes:
+      features: D.
+      kernel, stride: sides, in cells.
+      dtype: of the convolution and of what comes out.
+      depthwise: each channel has its own kernel.
+      symmetric: see `pads`.
+      epsilon: of the norm; frameworks have different ones.
+    """
+
+    features: int
+    kernel: int
+    stride: int
+    dtype: str
+    depthwise: bool = False
+    symmetric: bool = False
+    epsilon: float = 1e-3
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "B h w C"], train: bool = False) -> Float[Array, "B ..."]:
+        """[B, h, w, C] -> [B, h / stride, w / stride, D], rounded up."""
+        per_feature = (self.features,)
+        inputs = 1 if self.depthwise else x.shape[-1]
+        init = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
+        kernel = self.param("kernel", init, (self.kernel, self.kernel, inputs, self.features))
+        scale = self.param("scale", nn.initializers.ones, per_feature)
+        bias = self.param("bias", nn.initializers.zeros, per_feature)
+        mean = self.variable("batch_stats", "mean", jnp.zeros, per_feature)
+        var = self.variable("batch_stats", "var", jnp.ones, per_feature)
+        convolution = depthwise if self.depthwise else convolve
+        y = convolution(x, kernel.astype(self.dtype), self.stride, self.symmetric)
+        y = y.astype(jnp.float32)
+        if train:
+            used_mean, used_var = y.mean((0, 1, 2)), y.var((0, 1, 2))
+            if not self.is_initializing():
+                mean.value = MOMENTUM * mean.value + (1 - MOMENTUM) * used_mean
+                var.value = MOMENTUM * var.value + (1 - MOMENTUM) * used_var
+        else:
+            used_mean, used_var = mean.value, var.value
+        gain = scale * jax.lax.rsqrt(used_var + self.epsilon)
+        shift = bias - used_mean * gain
+        return (y * gain[None, None, None] + shift[None, None, None]).astype(self.dtype)
+
+
+def pads(size: tuple[int, ...], kernel: int, stride: int, symmetric: bool) -> list[tuple[int, int]]:
+    """Zeros (before, after) along height and width, for ceil(size / stride) outputs.
+
+    Where the stride leaves an odd number of them, TensorFlow has one more after than before;
+    PyTorch's networks have as many on both sides (`symmetric`), and so look at other pixels.
+    """
+    if symmetric:
+        return [(kernel // 2, kernel // 2)] * 2
+    return jax.lax.padtype_to_pads(size, (kernel, kernel), (stride, stride), "SAME")
+
+
+def convolve(
+    x: Float[Array, "B h w C"], kernel: Float[Array, "k k I D"], stride: int, symmetric: bool
+) -> Float[Array, "B h2 w2 D"]:
+    """Convolution in groups of I channels; 1 x 1 as the product it is."""
+    if kernel.shape == (1, 1, x.shape[-1], kernel.shape[-1]) and stride == 1:
+        return x @ kernel[0, 0]
+    return jax.lax.conv_general_dilated(
+        x,
+        kernel,
+        (stride, stride),
+        pads(x.shape[1:3], kernel.shape[0], stride, symmetric),
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=x.shape[-1] // kernel.shape[2],
+    )
+
+
+def shifted_products(
+    x: Float[Array, "B h w C"], kernel: Float[Array, "k k 1 C"], stride: int, symmetric: bool
+) -> Float[Array, "B h2 w2 C"]:
+    """Depthwise convolution as a sum of k x k shifted products."""
+    size = kernel.shape[0]
+    around = pads(x.shape[1:3], size, stride, symmetric)
+    rows, columns = -(-x.shape[1] // stride), -(-x.shape[2] // stride)
+    x = jnp.pad(x, ((0, 0), *around, (0, 0)))
+    total = jnp.zeros((x.shape[0], rows, columns, x.shape[3]), x.dtype)
+    for i in range(size):
+        for j in range(size):
+            window = x[:, i : i + stride * rows : stride, j : j + stride * columns : stride]
+            total = total + window * kernel[i : i + 1, j : j + 1]
+    return total
+
+
+def depthwise(
+    x: Float[Array, "B h w C"], kernel: Float[Array, "k k 1 C"], stride: int, symmetric: bool
+) -> Float[Array, "B h2 w2 C"]:
+    """Each channel by its own kernel; XLA's convolution is slow at this on CPUs only."""
+    return jax.lax.platform_dependent(
+        x,
+        kernel,
+        cpu=lambda x, kernel: shifted_products(x, kernel, stride, symmetric),
+        default=lambda x, kernel: convolve(x, kernel, stride, symmetric),
+    )

@@ -1,0 +1,100 @@
+"""ResNet: convolutions that add to what they read (He et al., arXiv 1512.03385)."""
+
+from functools import partial
+
+import flax.linen as nn
+from jaxtyping import Array, Float, UInt8
+
+from jaxcap.errors import UserError, did_you_mean
+from jaxcap.models.conv_norm import ConvNorm
+from jaxcap.models.memory import Memory, from_grid
+from jaxcap.models.pixels import IMAGENET_MEAN, IMAGENET_STD, normalize
+
+LAYERS = ("basic", "bottleneck")
+NARROWER = 4  # times, a bottleneck inside
+AROUND = ((1, 1), (1, 1))  # of the pooling
+
+
+class ResNet(nn.Module):
+    """The last feature map is the memory, cell by cell; a 32nd of the image's sides with 4 stages.
+
+    The statistics of its norms stay as they were trained: the batches of captioning are too small.
+
+    Attributes:
+      stem: features of the first convolution.
+      widths, depths: features and layers of each stage; all but the first halve the map.
+      layer: "basic" (two convolutions of 3 x 3) or "bottleneck" (one, between two of 1 x 1).
+      halve_first: the first stage halves the map too.
+      halve_early: bottlenecks halve it in their first convolution, as in the paper, and not in
+        their second (the better "v1.5").
+      mean, std: of each channel, in units of 255.
+    """
+
+    stem: int = 64
+    widths: tuple[int, ...] = (256, 512, 1024, 2048)
+    depths: tuple[int, ...] = (3, 4, 6, 3)
+    layer: str = "bottleneck"
+    halve_first: bool = False
+    halve_early: bool = False
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+    dtype: str = "float32"
+    remat: bool = False
+
+    @nn.compact
+    def __call__(self, image: UInt8[Array, "B h w 3"], train: bool = False) -> Memory:
+        self._check()
+        x = normalize(image, self.mean, self.std).astype(self.dtype)
+        x = nn.relu(_conv_norm(self.stem, 7, 2, self.dtype, name="stem")(x))
+        x = nn.max_pool(x, (3, 3), (2, 2), AROUND)
+        layer = nn.remat(Layer) if self.remat else Layer
+        for i, (width, depth) in enumerate(zip(self.widths, self.depths, strict=True)):
+            for j in range(depth):
+                stride = 2 if j == 0 and (i > 0 or self.halve_first) else 1
+                name = f"layer_{i}_{j}"
+                x = layer(width, stride, self.layer, self.halve_early, self.dtype, name=name)(x)
+        return from_grid(x)
+
+    def _check(self) -> None:
+        if self.layer not in LAYERS:
+            raise UserError(
+                f"A ResNet has no layer {self.layer!r}. {did_you_mean(self.layer, LAYERS)}"
+            )
+        if len(self.widths) != len(self.depths):
+            raise UserError(
+                f"A ResNet has a width and a depth for each stage, and not {len(self.widths)} "
+                f"widths and {len(self.depths)} depths."
+            )
+
+
+class Layer(nn.Module):
+    """Convolutions, added to what they read; that is projected where its shape differs."""
+
+    features: int
+    stride: int
+    kind: str
+    halve_early: bool
+    dtype: str
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "B h w C"]) -> Float[Array, "B h2 w2 D"]:
+        y = x
+        *inner, last = self._convolutions
+        for i, (features, kernel, stride) in enumerate(inner):
+            y = nn.relu(_conv_norm(features, kernel, stride, self.dtype, name=f"conv_{i}")(y))
+        y = _conv_norm(*last, self.dtype, name=f"conv_{len(inner)}")(y)
+        if x.shape[-1] != self.features or self.stride > 1:
+            x = _conv_norm(self.features, 1, self.stride, self.dtype, name="shortcut")(x)
+        return nn.relu(x + y)
+
+    @property
+    def _convolutions(self) -> list[tuple[int, int, int]]:
+        """(features, kernel, stride) of each."""
+        if self.kind == "basic":
+            return [(self.features, 3, self.stride), (self.features, 3, 1)]
+        narrow = self.features // NARROWER
+        first, second = (self.stride, 1) if self.halve_early else (1, self.stride)
+        return [(narrow, 1, first), (narrow, 3, second), (self.features, 1, 1)]
+
+
+_conv_norm = partial(ConvNorm, symmetric=True, epsilon=1e-5)  # PyTorch's

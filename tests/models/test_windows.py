@@ -1,0 +1,82 @@
+"""Windows: who sees whom, by brute force; small maps; the order in which cells are merged."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxcap.models.blocks import Style
+from jaxcap.models.swin import Merge
+from jaxcap.models.windows import WindowBlock, cut, joined, pad_to_multiple
+
+STYLE = Style()
+
+
+def random_like(variables, seed=1):
+    rng = np.random.default_rng(seed)
+    return jax.tree.map(
+        lambda leaf: jnp.asarray(rng.normal(0, 0.5, leaf.shape).astype(np.float32)), variables
+    )
+
+
+@pytest.mark.parametrize("shifted", [False, True])
+@pytest.mark.parametrize("size", [(6, 9), (7, 5), (3, 7), (2, 5)], ids=str)
+def test_a_cell_sees_its_own_window_and_no_other(size, shifted):
+    block = WindowBlock(2, 8, 3, shifted, STYLE)
+    rows, columns = size
+    cells = rows * columns
+    x = jax.random.normal(jax.random.key(0), (1, rows, columns, 8))
+    variables = random_like(block.init(jax.random.key(0), x, False))
+    each = jnp.repeat(x, cells, 0).reshape(cells, cells, 8)
+    each = each.at[jnp.arange(cells), jnp.arange(cells), 0].add(1.0)
+    run = jax.jit(lambda x: block.apply(variables, x, False))
+    changed = np.abs(run(each.reshape(cells, rows, columns, 8)) - run(x)) > 1e-6
+    changed = changed.any(-1).reshape(cells, cells)
+
+    side = min(3, *size)
+    shift = 1 if shifted and min(size) > 3 else 0
+    down, across = np.divmod(np.arange(cells), columns)
+    window = np.stack([(down - shift) // side, (across - shift) // side])
+    np.testing.assert_array_equal(changed, (window[:, :, None] == window[:, None]).all(0))
+
+
+def test_a_window_larger_than_the_map_is_the_middle_of_its_distances():
+    x = jax.random.normal(jax.random.key(0), (2, 3, 5, 8))
+    large, small = (WindowBlock(2, 8, window, False, STYLE) for window in (5, 3))
+    variables = random_like(large.init(jax.random.key(0), x, False))
+    table = variables["params"]["distances"].reshape(9, 9, 2)
+    middle = {"params": {**variables["params"], "distances": table[2:7, 2:7].reshape(25, 2)}}
+    expected = small.apply(middle, x, False)
+    np.testing.assert_allclose(large.apply(variables, x, False), expected, rtol=1e-5, atol=1e-5)
+    moved = {"params": {**variables["params"], "distances": table[:5, :5].reshape(25, 2)}}
+    assert np.abs(small.apply(moved, x, False) - expected).max() > 1e-3
+
+
+def test_windows_are_cut_row_by_row_and_joined_again():
+    x = jnp.arange(2 * 4 * 6 * 1.0).reshape(2, 4, 6, 1)
+    windows = cut(x, 2)
+    assert windows.shape == (2, 6, 4, 1)
+    np.testing.assert_array_equal(windows[0, 1, :, 0], [2, 3, 8, 9])
+    np.testing.assert_array_equal(windows[1, 3, :, 0], 24 + np.array([12, 13, 18, 19]))
+    np.testing.assert_array_equal(joined(windows, 4, 6), x)
+
+
+def test_zeros_come_after_and_only_where_they_are_needed():
+    x = jnp.ones((1, 5, 6, 1))
+    padded = pad_to_multiple(x, 3)
+    assert padded.shape == (1, 6, 6, 1)
+    np.testing.assert_array_equal(padded[:, :5], x)
+    assert not padded[:, 5].any()
+
+
+def test_four_cells_are_merged_column_by_column():
+    x = jax.random.normal(jax.random.key(0), (2, 3, 4, 3))
+    module = Merge("float32")
+    variables = random_like(module.init(jax.random.key(0), x))
+    filled = np.concatenate([np.asarray(x), np.zeros((2, 1, 4, 3))], 1)
+    corners = [filled[:, i::2, j::2] for i, j in ((0, 0), (1, 0), (0, 1), (1, 1))]
+    y = np.concatenate(corners, -1)
+    norm, kernel = variables["params"]["norm"], variables["params"]["project"]["kernel"]
+    y = (y - y.mean(-1, keepdims=True)) / np.sqrt(y.var(-1, keepdims=True) + 1e-5)
+    expected = (y * np.asarray(norm["scale"]) + np.asarray(norm["bias"])) @ np.asarray(kernel)
+    np.testing.assert_allclose(module.apply(variables, x), expected, rtol=1e-4, atol=1e-4)
