@@ -24,7 +24,7 @@ from jaxcap.errors import UserError
 from jaxcap.evaluate import Captioning, Evaluation, evaluate
 from jaxcap.interop.start import resolved, start
 from jaxcap.interop.table import Report
-from jaxcap.lora import LEAF
+from jaxcap.lora import without_adapters
 from jaxcap.memory_store import memory_store
 from jaxcap.models import build
 from jaxcap.models.captioning import CaptionModel
@@ -121,13 +121,13 @@ class Experiment:
     def restore(self, run: Run, step: int) -> TrainState:
         """The state of a run at a step, laid out for this mesh, whatever it was saved on.
 
-        From a checkpoint that was imported training begins: its optimizer is a fresh one.
+        From a checkpoint that was imported training begins: its optimizer and the adapters of
+        its kernels are fresh.
         """
         if not run.imported(step):
             return run.restore_train(step, self._abstract_state())
         params, stats = self._on_mesh(self.abstract_variables)
-        known = {name: leaf for name, leaf in params.items() if not LEAF.match(name)}
-        params, stats = run.restore_model(step, known, stats)  # it has no adapters yet
+        params, stats = run.restore_model(step, without_adapters(params), stats)
         return _replaced(self.fresh_state()[0], {**params, **stats})
 
     def restore_variables(self, run: Run, step: int) -> dict[str, Any]:

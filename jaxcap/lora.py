@@ -56,13 +56,18 @@ def adapted(params: Params) -> set[str]:
     return {found[1] for name in params if (found := LEAF.match(name))}
 
 
+def without_adapters(params: Params) -> Params:
+    """The parameters that the model itself has, among parameters by path."""
+    return {name: leaf for name, leaf in params.items() if not LEAF.match(name)}
+
+
 def merged(params: Params) -> Params:
     """What the model is applied with: adapters added to their kernels, and none left."""
-    plain = {name: leaf for name, leaf in params.items() if not LEAF.match(name)}
+    model = without_adapters(params)
     for name in adapted(params):
         product = params[f"lora/{name}/a"] @ params[f"lora/{name}/b"]
-        plain[name] = plain[name] + SCALE * product.reshape(plain[name].shape)
-    return plain
+        model[name] = model[name] + SCALE * product.reshape(model[name].shape)
+    return model
 
 
 def _check(pattern: str, rank: int, params: Params, kernels: list[str]) -> None:

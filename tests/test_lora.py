@@ -175,6 +175,18 @@ def test_a_run_that_went_on_is_the_one_that_was_not_cut(run, tmp_path):
     assert (state(run, 2).trained[a] != state(run, STEPS).trained[a]).any()
 
 
+def test_an_imported_captioner_is_given_fresh_adapters(run, tmp_path):
+    kept = state(run, STEPS)
+    params = {**kept.frozen, **kept.average}
+    params = {name: leaf + 1 for name, leaf in params.items() if not name.startswith("lora/")}
+    imported = Run(tmp_path / "imported")
+    imported.save_imported(params, kept.stats, {"source": "elsewhere"})
+    begun = Experiment.of_run(run, {}).restore(imported, 0)
+    assert (int(begun.step), set(begun.trained)) == (0, set(kept.trained))
+    found, expected = begun.variables(), linen_variables(params, kept.stats)
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
 def test_other_adapters_are_another_model(run):
     config = settings()
     config.model.lora = LORA[1:]
