@@ -1,4 +1,4 @@
-"""The `jaxcap` command: caption, eval, score, convert, prepare. Training is `python -m jaxcap.main`."""
+"""The `jaxcap` command: caption, eval, score, convert, prepare; for training see `jaxcap.main`."""
 
 import json
 import sys

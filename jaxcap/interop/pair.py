@@ -1,7 +1,7 @@
 """A captioner that was trained here, as the pair of networks that Transformers knows it as."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,8 @@ from jaxcap.interop.family import Family, Settings
 from jaxcap.interop.text import TEXT
 from jaxcap.interop.vision import VISION
 from jaxcap.models.captioning import CaptionModel
+
+LINEN = ("parent", "name")  # fields of every module
 
 
 @dataclass(frozen=True)
@@ -97,12 +99,12 @@ def _width(model: CaptionModel, config: ConfigDict) -> int:
 
 def all_settings(part: nn.Module) -> Settings:
     """The settings of an encoder, bridge or decoder, defaults included."""
-    return {name: getattr(part, name) for name in _defaults(part)}
+    return {f.name: getattr(part, f.name) for f in fields(part) if f.name not in LINEN}
 
 
 def _defaults(part: nn.Module) -> Settings:
-    fields = type(part).__dataclass_fields__
-    return {name: f.default for name, f in fields.items() if name not in ("parent", "name")}
+    """Those of the settings that have one."""
+    return {f.name: f.default for f in fields(part) if f.name not in LINEN and f.default != MISSING}
 
 
 def _family(

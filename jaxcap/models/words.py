@@ -2,7 +2,7 @@
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from jaxcap.models.blocks import ACTIVATIONS, Style
 from jaxcap.models.canon import Canon
@@ -48,9 +48,8 @@ class Words(nn.Module):
     def setup(self) -> None:
         dtype, epsilon = self.style.dtype, self.style.epsilon
         rows = -(-self.vocab_size // TILE) * TILE
-        init = nn.initializers.normal(self.width**-0.5)
         near = nn.initializers.normal(0.02)
-        self.embedding = self.param("embedding", init, (rows, self.width))
+        self.embedding = self.param("embedding", self._table, (rows, self.width))
         self.positions = self.param("positions", near, (self.places, self.width))
         if self.segments:
             self.segment = self.param("segment", near, (self.segments, self.width))
@@ -60,12 +59,17 @@ class Words(nn.Module):
             self.dense = nn.Dense(self.width, dtype=dtype)
             self.dense_norm = LayerNorm(dtype, epsilon)
         if not self.tied:
-            self.unembedding = self.param("unembedding", init, (rows, self.width))
+            self.unembedding = self.param("unembedding", self._table, (rows, self.width))
         if self.biased:
             self.bias = self.param("bias", nn.initializers.zeros, (rows,))
         self.mix = Canon(self.canon, dtype)
         self.drop = Dropout(self.style.dropout)
         self.drop_word = Dropout(self.word_dropout, whole=True)
+
+    def _table(self, key: PRNGKeyArray, shape: tuple[int, int]) -> Float[Array, "rows D"]:
+        """Random vectors for the words, and zeros for the rows beyond them, which stay so."""
+        table = nn.initializers.normal(self.width**-0.5)(key, shape)
+        return table.at[self.vocab_size :].set(0.0)
 
     def nothing_before(self, batch: int, k: int) -> Float[Array, "B K canon D"]:
         """What stands before the first word of k captions of each image."""
