@@ -32,8 +32,10 @@ class ConvNorm(nn.Module):
     epsilon: float = 1e-3
 
     @nn.compact
-    def __call__(self, x: Float[Array, "B h w C"], train: bool = False) -> Float[Array, "B ..."]:
-        """[B, h, w, C] -> [B, h / stride, w / stride, D], rounded up."""
+    def __call__(
+        self, x: Float[Array, "B h w C"], train: bool = False
+    ) -> Float[Array, "B h2 w2 D"]:
+        """The sides are divided by the stride and rounded up."""
         per_feature = (self.features,)
         inputs = 1 if self.depthwise else x.shape[-1]
         init = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
