@@ -1,0 +1,134 @@
+"""Tiny captioners of Transformers (PyTorch): made, published, and asked.
+
+Their weights are random, at a scale that makes their captions differ from image to image, in words
+and in length; the tests rely on that and say so.
+"""
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers as hf
+from sources import config_of, processor_of, roles_of, save_tokenizer
+
+torch.set_num_threads(1)  # the tests share the machine
+
+CLASSES = {"blip": hf.BlipForConditionalGeneration, "git": hf.GitForCausalLM}
+LONGEST = 9  # tokens of a caption, with that of the start
+ENDS = {  # by about so many nats the end is likelier than other words
+    "deit+gpt2": 1.5,
+    "beit+gpt2": 1.0,
+    "beit-shared+gpt2": 5.0,
+    "siglip+gpt2": 1.0,
+    "vit+gpt2-untied": 0.5,
+    "vit+bert": 4.0,
+    "vit+roberta": 4.0,
+    "blip": 4.0,
+    "git": 4.0,
+}
+OF_IMAGE = ("crossattention.c_proj", "crossattention.output.dense")  # what says what is seen
+
+
+class Peer:
+    """A captioner of Transformers, by one of `sources.NAMES` or another pair."""
+
+    def __init__(self, name: str):
+        self.name, self.roles, self.processor = name, roles_of(name), processor_of(name)
+        self.model = CLASSES.get(name, hf.VisionEncoderDecoderModel)(config_of(name))
+        self.model.requires_grad_(False).eval()
+        _randomize(self.model)
+        self._lift(self.roles["eos"], ENDS.get(name, 3.0))
+        if "roberta" in name:  # padding within a caption has no place of its own there
+            self._lift(self.roles["pad"], -20.0)
+        ids = {f"{role}_token_id": id for role, id in self.roles.items()}
+        ids["decoder_start_token_id"] = self.roles["bos"]
+        self.model.generation_config = hf.GenerationConfig(num_beams=3, max_length=LONGEST, **ids)
+        if name == "blip":  # its `generate` is that of a part, which reads no file
+            self.model.text_decoder.generation_config = self.model.generation_config
+
+    def publish(self, folder: Path) -> None:
+        self.model.save_pretrained(folder)
+        self.processor.save_pretrained(folder)
+        save_tokenizer(self.name, folder)
+
+    def pixels(self, photos):
+        """[B, 3, h, w]."""
+        return self.processor(photos, return_tensors="pt").pixel_values
+
+    def features(self, pixels, **how):
+        """What the encoder gives, [B, S, E]."""
+        if self.name == "git":
+            return self.model.git.image_encoder(pixels, **how)[0]
+        seer = self.model.vision_model if self.name == "blip" else self.model.encoder
+        return seer(pixels, **how)[0]
+
+    def memory(self, features):
+        """What the decoder is given of them, [B, S, D]."""
+        if self.name == "git":
+            return self.model.git.visual_projection(features)
+        project = getattr(self.model, "enc_to_dec_proj", None)
+        return project(features) if project else features
+
+    def logits(self, pixels, tokens, mask=None, **how):
+        """Of each next token, [B, T, V]."""
+        said = {f"{self._of}input_ids": tokens, f"{self._of}attention_mask": mask}
+        logits = self.model(pixel_values=pixels, **said, **how).logits
+        return logits[:, -tokens.shape[1] :]
+
+    def generate(self, pixels, prompt=(), **settings):
+        """Each image's captions, [(score, tokens after the prompt)], best first.
+
+        Where `generate` gives no score, it is the mean log-probability.
+        """
+        rows = torch.tensor([[self.roles["bos"], *prompt]]).expand(len(pixels), -1)
+        if self.name == "blip":
+            rows = torch.nn.functional.pad(rows, (0, 1))  # its `generate` drops the last
+        output = self.model.generate(
+            pixel_values=pixels,
+            **{f"{self._of}input_ids": rows},
+            **settings,
+            return_dict_in_generate=True,
+            output_scores=True,
+            output_logits=True,
+        )
+        sequences = output.sequences[:, 1 + len(prompt) :].tolist()
+        eos = self.roles["eos"]
+        captions = [tuple(row[: [*row, eos].index(eos) + 1]) for row in sequences]
+        if "sequences_scores" in output:
+            scores = output.sequences_scores.tolist()
+        else:
+            logp = torch.stack(output.logits, dim=1).log_softmax(dim=-1)
+            scores = [
+                np.mean([float(steps[t, word]) for t, word in enumerate(caption)])
+                for steps, caption in zip(logp, captions, strict=True)
+            ]
+        found = list(zip(scores, captions, strict=True))
+        each = len(found) // len(pixels)
+        return [found[i : i + each] for i in range(0, len(found), each)]
+
+    @cached_property
+    def _of(self) -> str:
+        return "decoder_" if "+" in self.name else ""
+
+    def _lift(self, token: int, by: float) -> None:
+        """Make a token likelier by about so many nats."""
+        model = self.model
+        speaker = getattr(model, "decoder", getattr(model, "text_decoder", model))
+        head = speaker.get_output_embeddings()
+        if head.bias is not None:
+            head.bias[token] += by
+        else:  # by what all hidden states have in common
+            shift = speaker.transformer.ln_f.bias
+            head.weight[token] += by * shift / shift.square().sum()
+
+
+def _randomize(model) -> None:
+    rng = np.random.default_rng(2)
+    for path, module in model.named_modules():
+        gain = 4.0 if path.endswith(OF_IMAGE) else 1.0
+        for name, weight in module.named_parameters(recurse=False):
+            centre = float(isinstance(module, torch.nn.LayerNorm) and name == "weight")
+            scale = gain if weight.ndim > 1 else 1.0
+            weight.copy_(torch.from_numpy(rng.normal(centre, 0.25 * scale, weight.shape)))
+    model.tie_weights()

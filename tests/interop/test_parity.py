@@ -1,0 +1,166 @@
+"""A published captioner here is what it is in Transformers: memory, logits, captions, tensors."""
+
+from functools import cache, partial
+from types import SimpleNamespace
+
+import jax
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+from sources import NAMES, SIDE, WORDS, photographs
+
+from jaxcap import Captioner
+from jaxcap.decode import Search
+from jaxcap.decode.captions import captioner
+from jaxcap.interop.convert import convert
+from jaxcap.interop.export import export
+
+torch = pytest.importorskip("torch", reason="Transformers' models are written in PyTorch")
+import transformers as hf  # noqa: E402
+from peers import LONGEST, Peer  # noqa: E402
+
+RNG = np.random.default_rng(1)
+PHOTOS = photographs(16)
+B, K, T = 3, 2, 7
+TOKENS = RNG.integers(4, WORDS - 1, (B, K, T)).astype(np.int32)
+MASK = np.arange(T) < np.array([[7, 3], [1, 6], [5, 7]])[..., None]
+NEAR = 2e-5
+
+every = pytest.mark.parametrize("name", NAMES)
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    """By name: a captioner of Transformers, and what became of it here."""
+
+    @cache
+    def make(name):
+        folder = tmp_path_factory.mktemp(name)
+        theirs = Peer(name)
+        theirs.publish(folder / "source")
+        report = convert(folder / "source", folder / "run")
+        ours = Captioner.load(folder / "run")
+        return SimpleNamespace(theirs=theirs, ours=ours, folder=folder, report=report)
+
+    return make
+
+
+def ask(ours, images, tokens):
+    """(features, memory, logits) of images [B, h, w, 3] and tokens [B, K, T]."""
+
+    @jax.jit
+    def answer(variables, images, tokens):
+        features = ours._model.apply(variables, images, method="features")
+        memory = ours._model.apply(variables, features, method="encode")
+        return features.tokens, memory.tokens, ours._model.apply(variables, features, tokens)
+
+    return map(np.asarray, answer(ours._variables, images, tokens))
+
+
+def pixels_of(theirs, images):
+    """Bytes as the first layer takes them there."""
+    normed = (images / 255 - theirs.processor.image_mean) / theirs.processor.image_std
+    return torch.from_numpy(normed.astype(np.float32)).permute(0, 3, 1, 2)
+
+
+def same(ours, theirs):
+    assert ours.dtype == np.float32
+    assert theirs.std() > 0.3
+    np.testing.assert_allclose(ours, theirs.numpy(), rtol=0, atol=NEAR)
+
+
+@every
+def test_memory_and_logits(name, pairs):
+    """Of several streams at once, some of which are padded."""
+    theirs, ours = pairs(name).theirs, pairs(name).ours
+    images = RNG.integers(0, 256, (B, SIDE, SIDE, 3), np.uint8)
+    pixels = pixels_of(theirs, images)
+    tokens = np.where(MASK, TOKENS, theirs.roles["pad"]).astype(np.int32)
+    features, memory, logits = ask(ours, images, tokens)
+    same(features, theirs.features(pixels))
+    same(memory, theirs.memory(theirs.features(pixels)))
+    assert logits.shape == (B, K, T, WORDS)
+    for k in range(K):
+        of_stream = torch.from_numpy(tokens[:, k]).long(), torch.from_numpy(MASK[:, k]).long()
+        each = theirs.logits(pixels, *of_stream)
+        same(logits[:, k][MASK[:, k]], each[MASK[:, k]])
+
+
+@every
+@pytest.mark.parametrize("shape", [(40, 40), (24, 56)], ids=str)
+def test_memory_of_another_resolution(name, shape, pairs):
+    theirs, ours = pairs(name).theirs, pairs(name).ours
+    images = RNG.integers(0, 256, (B, *shape, 3), np.uint8)
+    always = name.startswith(("beit", "dinov2"))
+    how = {} if always else {"interpolate_pos_encoding": True}
+    features = jax.jit(partial(ours._model.apply, method="features"))(ours._variables, images)
+    same(np.asarray(features.tokens), theirs.features(pixels_of(theirs, images), **how))
+
+
+@every
+def test_captions_and_their_scores(name, pairs):
+    theirs, ours = pairs(name).theirs, pairs(name).ours
+    tokenizer = hf.AutoTokenizer.from_pretrained(pairs(name).folder / "source")
+    pixels = theirs.pixels(PHOTOS)
+    greedy = theirs.generate(pixels, num_beams=1)
+    beams = theirs.generate(pixels, num_return_sequences=3)
+    assert len({len(caption) for captions in greedy for _, caption in captions}) > 2
+    assert len({caption for captions in greedy for _, caption in captions}) > 3
+    assert any(one[0][1] != three[0][1] for one, three in zip(greedy, beams, strict=True))
+    for expected, found in ((greedy, ours(PHOTOS, beams=1)), (beams, ours(PHOTOS, num=3))):
+        for captions, mine in zip(expected, found, strict=True):
+            for (score, tokens), caption in zip(captions, mine, strict=True):
+                assert caption.text == tokenizer.decode(tokens, skip_special_tokens=True)
+                assert len(caption.tokens) == len(tokens)
+                assert caption.score == pytest.approx(score, abs=NEAR)
+    assert ours.config.search.max_len == LONGEST - 1
+
+
+@pytest.mark.parametrize("name", ["vit+gpt2", "vit+bert", "vit+roberta", "blip", "git"])
+def test_prompts_of_different_lengths(name, pairs):
+    """One image at a time there, all in one batch here."""
+    theirs, ours = pairs(name).theirs, pairs(name).ours
+    prompts = [(), (11,), (12, 13), (14, 15, 16)]
+    padded = np.full((len(prompts), 3), theirs.roles["pad"], np.int32)
+    for row, prompt in zip(padded, prompts, strict=True):
+        row[: len(prompt)] = prompt
+    search = Search(beams=3, max_len=6, suppress=())
+    batch = {
+        "image": np.stack([ours.pixels(photo) for photo in PHOTOS[:4]]),
+        "prompt": padded,
+        "prompt_len": np.array([len(prompt) for prompt in prompts], np.int32),
+        "index": np.arange(4, dtype=np.int32),
+    }
+    found = jax.jit(captioner(ours._model, ours.tokenizer, search))(ours._variables, batch)
+    for i, prompt in enumerate(prompts):
+        pixels = theirs.pixels(PHOTOS[i : i + 1])
+        (expected,) = theirs.generate(pixels, prompt, max_new_tokens=6, num_return_sequences=3)
+        for k, (score, caption) in enumerate(expected):
+            whole = [*prompt, *caption]
+            assert found.tokens[i, k].tolist()[: len(whole)] == whole
+            assert found.scores[i, k] == pytest.approx(score, abs=NEAR)
+
+
+@pytest.mark.parametrize("name", ["blip"])
+def test_a_prompt_in_words(name, pairs):
+    theirs, ours = pairs(name).theirs, pairs(name).ours
+    found = ours(PHOTOS, prompt="w14 w15 w16", max_length=6)
+    expected = theirs.generate(theirs.pixels(PHOTOS), (14, 15, 16), max_new_tokens=6)
+    tokenizer = hf.AutoTokenizer.from_pretrained(pairs(name).folder / "source")
+    for ((score, tokens),), (caption,) in zip(expected, found, strict=True):
+        assert caption.text == tokenizer.decode((14, 15, 16, *tokens), skip_special_tokens=True)
+        assert caption.score == pytest.approx(score, abs=NEAR)
+
+
+@every
+def test_every_tensor_comes_back_bit_by_bit(name, pairs):
+    pair = pairs(name)
+    export(pair.folder / "run", pair.folder / "back")
+    back, published = (
+        load_file(pair.folder / of / "model.safetensors") for of in ("back", "source")
+    )
+    assert back.keys() == published.keys()
+    for tensor, array in published.items():
+        np.testing.assert_array_equal(back[tensor], array, strict=True)
+    kept = load_file(pair.folder / "run/origin/model.safetensors") if pair.report.unused else {}
+    assert len(kept) < len(published) / 5
