@@ -19,7 +19,7 @@ from jaxcap.data.frame import Frame
 from jaxcap.data.photo import Photo, photo_pixels
 from jaxcap.data.text import Tokenizer
 from jaxcap.decode import Captions, Search
-from jaxcap.decode.captions import captioner
+from jaxcap.decode.captions import captioner, settled
 from jaxcap.errors import UserError
 from jaxcap.models import build
 from jaxcap.models.captioning import CaptionModel, caption_logp
@@ -87,7 +87,7 @@ class Captioner:
         run = Run(run_dir)
         config, tokenizer = run.config(), run.tokenizer()
         settings = {**config.search.to_dict(), **search}
-        Search.of(**settings)
+        settled(Search.of(**settings), tokenizer)
         step = run.checkpoint(step)
         model = build(config.model, tokenizer.vocab_size, config.data.max_len + 1)
         here = SingleDeviceSharding(jax.devices()[0])

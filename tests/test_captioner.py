@@ -162,6 +162,14 @@ def test_every_token_that_may_come_next(alone, arrays):
     assert alone.logp(arrays[0], [""])[0] == pytest.approx(closed[0].score, abs=1e-4)
 
 
+def test_nothing_is_banned_where_nothing_is_suppressed(tiny_run, arrays):
+    free = Captioner.load(tiny_run, suppress=[])
+    found = free(arrays[:1], num=free.tokenizer.vocab_size, max_length=1)[0]
+    assert np.exp([caption.logprobs[0] for caption in found]).sum() == pytest.approx(1, abs=1e-4)
+    with pytest.raises(UserError, match=r"forced_bos is 1; .* may be chosen"):
+        Captioner.load(tiny_run, forced_bos=free.tokenizer.bos)
+
+
 def test_logp_is_what_the_search_pays_for_a_caption_and_its_eos(alone, arrays):
     ((caption,),) = alone(arrays[:1], max_length=3)
     said = [

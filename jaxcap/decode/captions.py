@@ -1,13 +1,15 @@
 """The search with a captioning model in it: a batch of images -> their captions."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import jax
 from jaxtyping import Array
 
 from jaxcap.data.text import Tokenizer
-from jaxcap.decode.loop import Captions, decode
+from jaxcap.decode.hypotheses import Captions
+from jaxcap.decode.loop import decode
 from jaxcap.decode.search import Search
 from jaxcap.models.captioning import CaptionModel, shown
 
@@ -19,7 +21,11 @@ def captioner(
 
     The batch has `image` or `memory`, `prompt` [B, P], `prompt_len` [B] and `index` [B]. What is
     sampled for an image depends on the seed and its index, not on its place in a batch.
+
+    Raises:
+      UserError: as `settled`.
     """
+    search = settled(search, tokenizer)
 
     def caption(variables: Any, batch: Mapping[str, Array]) -> Captions:
         def step(state: Any, token: Array, position: Array) -> tuple[Array, Any]:
@@ -39,7 +45,17 @@ def captioner(
             bos=tokenizer.bos,
             eos=tokenizer.eos,
             pad=tokenizer.pad,
-            banned=tokenizer.banned,
         )
 
     return caption
+
+
+def settled(search: Search, tokenizer: Tokenizer) -> Search:
+    """The search with the tokenizer's choice of what is never said, if it has none of its own.
+
+    Raises:
+      UserError: an id that is forced is among them.
+    """
+    if search.suppress is None:
+        search = replace(search, suppress=tokenizer.banned)
+    return search

@@ -12,29 +12,50 @@ NEVER = -jnp.inf
 
 
 class Candidates(NamedTuple):
-    """N continuations of an image's K streams, best first where streams compete."""
+    """N continuations of an image's K streams, best first where streams compete.
+
+    Attributes:
+      parent: the stream that is continued.
+      token: what it is continued with.
+      logp: the model's own log-probability of the token.
+      total: of the stream with the token; -inf where it must not be.
+    """
 
     parent: Int[Array, "B N"]
     token: Int[Array, "B N"]
+    logp: Float[Array, "B N"]
     total: Float[Array, "B N"]
 
 
 def select(
+    scores: Float[Array, "B K V"],
     logp: Float[Array, "B K V"],
     total: Float[Array, "B K"],
     keys: Key[Array, " B"],
     search: Search,
 ) -> Candidates:
-    """The continuations to go on with, given each stream's next-token and total log-probability.
+    """The continuations to go on with.
 
     N is K where each stream goes its own way, and up to 2K for beams: if K of them end now, K
-    are still left to go on with.
+    are still left to go on with. Beams add up the scores that they compete with; for others the
+    scores only choose, and what adds up is the model's own log-probability.
+
+    Args:
+      scores: of the next token, under the rules of the search.
+      logp: log-probabilities of the next token, as the model has them.
+      total: of each stream so far.
+      keys: a random key for each image (used only to sample).
+      search: the settings.
     """
-    if search.sample:
-        return _own_way(logp, total, _draw(logp, keys, search))
-    if search.beams == 1:
-        return _own_way(logp, total, jnp.argmax(logp, axis=-1))
-    return _compete(logp, total)
+    if search.reorders:
+        parent, token, sums = _compete(scores, total)
+        return Candidates(parent, token, _pick(logp, parent, token), sums)
+    token = _draw(scores, keys, search) if search.sample else jnp.argmax(scores, axis=-1)
+    token = token.astype(jnp.int32)
+    parent = jnp.broadcast_to(jnp.arange(token.shape[1])[None], token.shape)
+    picked = _pick(logp, parent, token)
+    allowed = _pick(scores, parent, token) > NEVER
+    return Candidates(parent, token, picked, jnp.where(allowed, total + picked, NEVER))
 
 
 def top(scores: Float[Array, "B N"], k: int) -> tuple[Float[Array, "B {k}"], Int[Array, "B {k}"]]:
@@ -43,24 +64,22 @@ def top(scores: Float[Array, "B N"], k: int) -> tuple[Float[Array, "B {k}"], Int
     return best, place
 
 
-def _own_way(logp: Array, total: Array, token: Array) -> Candidates:
-    picked = jnp.take_along_axis(logp, token[..., None], axis=-1)[..., 0]
-    parent = jnp.broadcast_to(jnp.arange(token.shape[1])[None], token.shape)
-    return Candidates(parent, token.astype(jnp.int32), total + picked)
+def _pick(values: Array, parent: Array, token: Array) -> Array:
+    return jax.vmap(lambda row, stream, word: row[stream, word])(values, parent, token)
 
 
-def _compete(logp: Array, total: Array) -> Candidates:
-    B, K, V = logp.shape
+def _compete(scores: Array, total: Array) -> tuple[Array, Array, Array]:
+    B, K, V = scores.shape
     n = min(2 * K, V)
-    best, token = jax.lax.top_k(logp, n)  # of each beam, then of the image: no sort over K x V
-    scores = (total[..., None] + best).reshape(B, K * n)
-    scores, place = top(scores, min(2 * K, K * n))
+    best, token = jax.lax.top_k(scores, n)  # of each beam, then of the image: no sort over K x V
+    sums = (total[..., None] + best).reshape(B, K * n)
+    sums, place = top(sums, min(2 * K, K * n))
     token = jnp.take_along_axis(token.reshape(B, K * n), place, axis=1)
-    return Candidates(place // n, token, scores)
+    return place // n, token, sums
 
 
-def _draw(logp: Array, keys: Array, search: Search) -> Array:
-    logits = logp / search.temperature
+def _draw(scores: Array, keys: Array, search: Search) -> Array:
+    logits = scores / search.temperature
     if search.top_k:
         kth = jax.lax.top_k(logits, min(search.top_k, logits.shape[-1]))[0][..., -1:]
         logits = jnp.where(logits < kth, NEVER, logits)

@@ -21,7 +21,7 @@ def chain(words):
     return table
 
 
-def captions(table, search, banned=(), **roles):
+def captions(table, search, **roles):
     """What a search finds for one image."""
 
     def step(state, token, t):
@@ -34,7 +34,6 @@ def captions(table, search, banned=(), **roles):
         prompt=jnp.zeros((1, 0), jnp.int32),
         prompt_len=jnp.zeros(1, jnp.int32),
         keys=jax.random.split(jax.random.key(0), 1),
-        banned=banned,
         **{**ROLES, **roles},
     )
     return on_host(found)
@@ -75,16 +74,40 @@ def test_early_stopping_is_the_patience_with_live_beams(stop, patient):
             assert best == [A, EOS, PAD, PAD, PAD, PAD]
 
 
+def test_a_group_leaves_the_words_of_those_before_it():
+    # The first group takes A. The second has A at log(0.5) - 1 = -1.69 and takes B, at -1.20. The
+    # third has A at -1.69, B at -2.20 and C at -1.90. The ends are no tokens to go on with.
+    table = chain(
+        {BOS: {A: 0.5, B: 0.3, C: 0.15, D: 0.05}}
+        | {A: {EOS: 1.0}, B: {EOS: 1.0}, C: {EOS: 1.0}, D: {EOS: 1.0}}
+    )
+    settings = {"beams": 3, "max_len": 2, "length_penalty": 0.0, "groups": 3}
+    found = captions(table, Search(diversity=1.0, **settings))
+    assert found.tokens[0].tolist() == [[A, EOS], [B, EOS], [A, EOS]]
+    expected = np.log([0.5, 0.3, 0.5]) - [0.0, 0.0, 1.0]
+    np.testing.assert_allclose(found.scores[0], expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("beams", [1, 3])
 def test_one_id_may_be_beginning_end_and_padding(beams):
     # As in GPT-2. The chain goes on from EOS as from BOS, so that only the padding may differ.
     table = np.random.default_rng(0).normal(size=(7, 7)).astype(np.float32)
     table[:, EOS] += 3  # so that captions end before their last place, and there is padding
     table[EOS] = table[BOS]
-    search = Search(beams=beams, max_len=6, min_len=1, no_repeat_ngram=2, repetition_penalty=1.2)
-    apart = captions(table, search, banned=(PAD, BOS))
-    shared = captions(table, search, banned=(PAD, BOS), bos=EOS, pad=EOS)
+    search = Search(beams=beams, max_len=6, min_len=1, no_repeat_ngram=2, suppress=(PAD, BOS))
+    apart = captions(table, search)
+    shared = captions(table, search, bos=EOS, pad=EOS)
     assert (apart.tokens == PAD).any()
     np.testing.assert_array_equal(shared.tokens, np.where(apart.tokens == PAD, EOS, apart.tokens))
     np.testing.assert_array_equal(shared.scores, apart.scores)
     np.testing.assert_array_equal(shared.logps, apart.logps)
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_the_beginning_is_a_token_that_was_said(beams):
+    # So an end of the same id would be the second of its kind: no caption closes.
+    table = np.zeros((7, 7), np.float32)
+    table[:, EOS] = 3
+    search = Search(beams=beams, max_len=3, no_repeat_ngram=1, suppress=(PAD, BOS))
+    assert (captions(table, search).tokens == EOS).any()
+    assert not (captions(table, search, bos=EOS).tokens == EOS).any()

@@ -30,13 +30,14 @@ def test_beams_take_the_best_continuations_of_all_streams(seed, shape, ties):
         logp = np.round(logp) + 0.0  # a sort tells -0 from 0, and the oracle does not
     logp[0, 0, 1] = -np.inf
     total = np.random.default_rng(seed).normal(0, 3, (2, K)).astype(np.float32).round() + 0.0
-    found = choose(logp, total, KEYS, search=Search(beams=K))
+    found = choose(logp, 2 * logp, total, KEYS, search=Search(beams=K))
     for b in range(2):
         every = (total[b][:, None] + logp[b]).reshape(-1)
         order = np.argsort(-every, kind="stable")[: min(2 * K, K * V)]
         np.testing.assert_array_equal(found.total[b], every[order])
         np.testing.assert_array_equal(found.parent[b], order // V)
         np.testing.assert_array_equal(found.token[b], order % V)
+        np.testing.assert_array_equal(found.logp[b], 2 * logp[b].reshape(-1)[order])
 
 
 def test_of_equals_the_first_is_taken():
@@ -44,11 +45,20 @@ def test_of_equals_the_first_is_taken():
     assert (best.tolist(), place.tolist()) == ([[3.0, 3.0, 3.0]], [[1, 2, 4]])
 
 
-def test_greedy_takes_the_most_likely_word():
+def test_greedy_takes_the_word_of_the_best_score_and_adds_its_log_probability():
+    logp, scores = log_probabilities(0, (2, 1, 9)), log_probabilities(1, (2, 1, 9))
+    found = choose(scores, logp, np.full((2, 1), -2, np.float32), KEYS, search=Search())
+    np.testing.assert_array_equal(found.token, scores.argmax(-1))
+    picked = np.take_along_axis(logp, scores.argmax(-1)[..., None], axis=-1)[..., 0]
+    np.testing.assert_array_equal(found.logp, picked)
+    np.testing.assert_allclose(found.total, picked - 2, rtol=1e-6)
+
+
+def test_a_stream_with_no_word_left_is_dead():
+    scores = np.full((2, 1, 9), -np.inf, np.float32)
     logp = log_probabilities(0, (2, 1, 9))
-    found = choose(logp, np.full((2, 1), -2, np.float32), KEYS, search=Search())
-    np.testing.assert_array_equal(found.token, logp.argmax(-1))
-    np.testing.assert_allclose(found.total, logp.max(-1) - 2, rtol=1e-6)
+    found = choose(scores, logp, np.zeros((2, 1), np.float32), KEYS, search=Search())
+    assert (found.total == -np.inf).all()
 
 
 STREAMS = 4000
@@ -60,7 +70,7 @@ def draws(**settings):
     logp = log_probabilities(3, 8, scale=0.7)
     search = Search(beams=STREAMS, sample=True, **settings)
     rows = np.broadcast_to(logp, (2, STREAMS, 8))
-    found = choose(rows, np.zeros((2, STREAMS), np.float32), KEYS, search=search)
+    found = choose(rows, rows, np.zeros((2, STREAMS), np.float32), KEYS, search=search)
     np.testing.assert_array_equal(found.parent[0], np.arange(STREAMS))
     np.testing.assert_allclose(found.total, logp[found.token], rtol=1e-6)  # no temperature in it
     return logp, np.asarray(found.token)
@@ -118,4 +128,4 @@ def test_a_word_that_is_forbidden_is_never_drawn():
     logp[..., 1] = -np.inf
     total = np.zeros((2, 500), np.float32)
     search = Search(beams=500, sample=True, top_p=0.999, top_k=4)
-    assert set(np.unique(choose(logp, total, KEYS, search=search).token)) == {0, 2, 3}
+    assert set(np.unique(choose(logp, logp, total, KEYS, search=search).token)) == {0, 2, 3}

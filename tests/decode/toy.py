@@ -10,12 +10,21 @@ import numpy as np
 from jaxcap.decode import Search, decode
 
 PAD, BOS, EOS = 0, 1, 2
+APART = (PAD, BOS, EOS)
+SHARED = (EOS, EOS, EOS)  # as in GPT-2: padding and beginning are the end
 ROWS = 499
 
 
 def tables(images: int, vocab: int, seed: int = 0) -> np.ndarray:
     """Random logits [images, ROWS, vocab]; a prefix leads to a row."""
     return np.random.default_rng(seed).normal(0, 1.5, (images, ROWS, vocab)).astype(np.float32)
+
+
+def endings(images: int, vocab: int, seed: int = 0) -> np.ndarray:
+    """Tables whose end becomes likelier from image to image, so that captions differ in length."""
+    table = tables(images, vocab, seed)
+    table[..., EOS] += np.linspace(-3, 3, images)[:, None]
+    return table
 
 
 def next_row(row, token):
@@ -30,7 +39,9 @@ def step_of(table):
     return step
 
 
-def search_tables(table, prompt, prompt_len, index, search: Search, banned=()):
+def search_tables(table, prompt, prompt_len, index, search: Search, roles=APART):
+    """`roles` are the ids of padding, beginning and end."""
+    pad, bos, eos = roles
     return decode(
         step_of(table),
         jnp.zeros((table.shape[0], search.beams), jnp.int32),
@@ -38,17 +49,16 @@ def search_tables(table, prompt, prompt_len, index, search: Search, banned=()):
         prompt=prompt,
         prompt_len=prompt_len,
         keys=jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(0), index),
-        bos=BOS,
-        eos=EOS,
-        pad=PAD,
-        banned=banned,
+        bos=bos,
+        eos=eos,
+        pad=pad,
     )
 
 
-compiled = jax.jit(search_tables, static_argnames=("search", "banned"))
+compiled = jax.jit(search_tables, static_argnames=("search", "roles"))
 
 
-def run(table, search, prompts=None, banned=(), first=0):
+def run(table, search, prompts=None, first=0, roles=APART):
     """The captions of each table, as numpy; `first` is the index of the first image."""
     images = len(table)
     prompts = [()] * images if prompts is None else prompts
@@ -57,8 +67,18 @@ def run(table, search, prompts=None, banned=(), first=0):
     for row, words in zip(prompt, prompts, strict=True):
         row[: len(words)] = words
     index = np.arange(first, first + images, dtype=np.int32)
-    found = compiled(jnp.asarray(table), prompt, lengths, index, search=search, banned=banned)
+    found = compiled(jnp.asarray(table), prompt, lengths, index, search=search, roles=roles)
     return on_host(found)
+
+
+def expect(found, prompts, expected, pad=PAD):
+    """The captions of each image are the expected [(score, tokens)], and no others are there."""
+    for image, (prompt, captions) in enumerate(zip(prompts, expected, strict=True)):
+        assert (found.scores[image] > -np.inf).sum() == len(captions) > 0
+        for k, (score, caption) in enumerate(captions):
+            row, whole = found.tokens[image, k].tolist(), [*prompt, *caption]
+            assert row == whole + [pad] * (len(row) - len(whole))
+            np.testing.assert_allclose(found.scores[image, k], score, rtol=1e-5, atol=1e-5)
 
 
 def on_host(found):
@@ -75,13 +95,20 @@ class Prefixes:
     """One image's model, the stateless way: the whole prefix -> log-probabilities of the next."""
 
     def __init__(self, table: np.ndarray):
-        self.logp = np.asarray(_log_softmax(table))
+        self.logits, self.logp = table, np.asarray(_log_softmax(table))
 
     def __call__(self, prefix: tuple[int, ...]) -> np.ndarray:
+        return self.logp[self._row(prefix)]
+
+    def scores(self, prefix: tuple[int, ...]) -> np.ndarray:
+        """Logits of the next, which a search that is not of beams chooses by."""
+        return self.logits[self._row(prefix)]
+
+    def _row(self, prefix: tuple[int, ...]) -> int:
         row = 0
         for token in (BOS, *prefix):
             row = next_row(row, token)
-        return self.logp[row]
+        return row
 
     def each(self, prompt: tuple[int, ...], caption: tuple[int, ...]) -> list[float]:
         """The log-probability of each of the caption's tokens."""

@@ -124,7 +124,8 @@ def test_a_stream_sees_its_own_past_and_the_real_tokens_of_its_image(fusion):
 @pytest.mark.parametrize("fusion", ["cross", "prefix"])
 def test_captions_have_the_logps_that_teacher_forcing_gives_them(fusion, sample):
     model, variables = model_of(fusion=fusion, tied=True), variables_of(fusion)
-    search = Search(beams=K, max_len=5, sample=sample, temperature=0.8, length_penalty=0.0)
+    settings = {"beams": K, "max_len": 5, "sample": sample, "suppress": (PAD, BOS)}
+    search = Search(temperature=0.8, length_penalty=0.0, **settings)
     prompt_len = jnp.array([0, 1, 1], jnp.int32)
 
     @jax.jit
@@ -141,7 +142,6 @@ def test_captions_have_the_logps_that_teacher_forcing_gives_them(fusion, sample)
             bos=BOS,
             eos=EOS,
             pad=PAD,
-            banned=(PAD, BOS),
         )
 
     found = caption(IMAGES)
