@@ -53,9 +53,7 @@ class ConvStem(nn.Module):
             features = self.width >> (halvings - 1 - i)
             conv = nn.Conv(features, (3, 3), strides=2, dtype=self.dtype, name=f"conv_{i}")
             x = nn.gelu(LayerNorm(self.dtype, name=f"norm_{i}")(conv(x)))
-        return nn.Conv(
-            self.width, (3, 3), use_bias=self.bias, dtype=self.dtype, name="patches"
-        )(x)
+        return nn.Conv(self.width, (3, 3), use_bias=self.bias, dtype=self.dtype, name="patches")(x)
 
 
 STEMS = {"patches": PatchStem, "convs": ConvStem}
