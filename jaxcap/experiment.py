@@ -19,7 +19,7 @@ from jaxcap.data.sources import open_source
 from jaxcap.data.text import Tokenizer, build_tokenizer
 from jaxcap.data.views import Pixels
 from jaxcap.decode import Search
-from jaxcap.decode.captions import captioner
+from jaxcap.decode.captions import captioner, settled
 from jaxcap.errors import UserError
 from jaxcap.evaluate import Captioning, Evaluation, evaluate
 from jaxcap.interop.start import resolved, start
@@ -219,6 +219,7 @@ class Experiment:
                 f"search.max_len is {search.max_len}, but the model knows captions of at most "
                 f"{longest} tokens after the prompt (data.max_len={self.config.data.max_len})."
             )
+        settled(search, self.tokenizer)  # so that it is refused now, not at the first evaluation
         return search
 
     @cached_property

@@ -210,6 +210,7 @@ def test_a_mistake_is_told_before_anything_is_made(changes, message, tmp_path):
     [
         ({"data.eval": "vla"}, r"Did you mean 'val'"),
         ({"search.max_len": 99}, r"search.max_len is 99, but the model knows"),
+        ({"search.forced_bos": 1}, r"search.forced_bos is 1; expected an id that may be chosen"),
     ],
 )
 def test_a_mistake_about_evaluation_is_told_before_the_first_step(changes, message, tmp_path):
