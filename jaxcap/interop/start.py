@@ -1,6 +1,7 @@
 """Encoders and decoders that start from published weights: `init_from` in a config."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,15 +9,15 @@ from ml_collections import ConfigDict
 
 from jaxcap.errors import UserError, did_you_mean
 from jaxcap.interop.captioners import text_family, vision_family
-from jaxcap.interop.efficientnet import load_efficientnet_lite
+from jaxcap.interop.efficientnet import EFFICIENTNET_LITE, weights_file
 from jaxcap.interop.preprocessor import read_preprocessor
 from jaxcap.interop.source import open_folder
-from jaxcap.interop.table import Report, load
-from jaxcap.state import flat
+from jaxcap.interop.table import Report, Table, load
+from jaxcap.interop.torch_file import read_torch_file
 
-IMAGENET = "imagenet"  # weights that come in packages, by the name of their encoder
-PACKAGES: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
-    "efficientnet_lite": lambda settings: load_efficientnet_lite(settings.get("variant", 0)),
+IMAGENET = "imagenet"  # weights that come in a package: its file and its table, by encoder
+PACKAGES: dict[str, tuple[Callable[[Mapping[str, Any]], Path], Table]] = {
+    "efficientnet_lite": (lambda its: weights_file(its.get("variant", 0)), EFFICIENTNET_LITE),
 }
 ROLES = ("encoder", "decoder")
 
@@ -83,7 +84,7 @@ def _arrays(
     role: str, settings: Mapping[str, Any], leaves: Mapping[str, Any]
 ) -> tuple[dict[str, np.ndarray], Report]:
     if settings["init_from"] == IMAGENET:
-        return _packaged(settings)
+        return _packaged(settings, leaves)
     source = open_folder(settings["init_from"])
     where = f"The {role} of {source.folder}"
     if role == "encoder":
@@ -93,7 +94,9 @@ def _arrays(
     return load(source.tensors, leaves, family.table, source.config["vocab_size"], where)
 
 
-def _packaged(settings: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], Report]:
+def _packaged(
+    settings: Mapping[str, Any], leaves: Mapping[str, Any]
+) -> tuple[dict[str, np.ndarray], Report]:
     name = settings["name"]
     if name not in PACKAGES:
         raise UserError(
@@ -101,10 +104,8 @@ def _packaged(settings: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], Repor
             f"{did_you_mean(name, PACKAGES)} Set its init_from to a directory in the Hugging Face "
             "layout, or leave it out to train from nothing."
         )
-    variables = PACKAGES[name](settings)
-    arrays = flat(variables["params"]) | flat(variables["batch_stats"])
-    found = {f"network/{path}": array for path, array in arrays.items()}
-    return found, Report(loaded={path: path for path in found})
+    file, table = PACKAGES[name]
+    return load(read_torch_file(file(settings)), leaves, table, 0, str(file(settings)))
 
 
 def _encoder(folder: str, _: ConfigDict, mine: Mapping[str, Any]) -> dict[str, Any]:

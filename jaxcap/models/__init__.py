@@ -22,18 +22,10 @@ from jaxcap.errors import UserError, did_you_mean
 from jaxcap.models.bridge import Bridge
 from jaxcap.models.captioning import CaptionModel
 from jaxcap.models.efficientnet import EfficientNetLite
-from jaxcap.models.grid import GridEncoder
 from jaxcap.models.resnet import ResNet
 from jaxcap.models.swin import Swin
 from jaxcap.models.transformer import TransformerDecoder
 from jaxcap.models.vit import ViT
-
-
-def efficientnet_lite(variant: int = 0, dtype: str = "float32") -> GridEncoder:
-    """EfficientNet-lite 0, 1 or 2, normalised as it was trained."""
-    network = EfficientNetLite(variant, dtype=dtype)
-    return GridEncoder(network, mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
-
 
 Part = Callable[..., nn.Module]
 
@@ -41,7 +33,7 @@ ENCODERS: dict[str, Part] = {
     "vit": ViT,
     "swin": Swin,
     "resnet": ResNet,
-    "efficientnet_lite": efficientnet_lite,
+    "efficientnet_lite": EfficientNetLite,
 }
 DECODERS: dict[str, Part] = {
     "transformer": TransformerDecoder,

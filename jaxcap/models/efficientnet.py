@@ -7,9 +7,11 @@ and head not scaled) are from github.com/tensorflow/tpu, models/official/efficie
 import math
 
 import flax.linen as nn
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, UInt8
 
 from jaxcap.models.conv_norm import ConvNorm
+from jaxcap.models.memory import Memory, from_grid
+from jaxcap.models.pixels import normalize
 
 RESOLUTIONS = {0: 224, 1: 240, 2: 260}  # pixels a side that each variant was trained at
 SCALES = {0: (1.0, 1.0), 1: (1.0, 1.1), 2: (1.1, 1.2)}  # width, depth
@@ -26,14 +28,19 @@ STEM, HEAD, CLASSES = 32, 1280, 1000
 
 
 class EfficientNetLite(nn.Module):
-    """The network up to its last feature map: a 32nd of the image's sides, 1280 features.
+    """The last feature map is the memory, cell by cell: a 32nd of the image's sides, 1280 features.
+
+    The statistics of its norms stay as they were trained: the batches of captioning are too small.
 
     Attributes:
       variant: 0, 1 or 2; see `RESOLUTIONS`.
+      mean, std: of each channel, in units of 255.
       dtype: of the computation; the parameters are float32.
     """
 
-    variant: int
+    variant: int = 0
+    mean: tuple[float, ...] = (127 / 255,) * 3
+    std: tuple[float, ...] = (128 / 255,) * 3
     dtype: str = "float32"
 
     def setup(self):
@@ -42,10 +49,13 @@ class EfficientNetLite(nn.Module):
         self.head = ConvNorm(HEAD, 1, 1, self.dtype)
         self.classifier = nn.Dense(CLASSES, dtype=self.dtype)
 
-    def __call__(
+    def __call__(self, image: UInt8[Array, "B h w 3"], train: bool = False) -> Memory:
+        return from_grid(self.grid(normalize(image, self.mean, self.std)))
+
+    def grid(
         self, image: Float[Array, "B h w 3"], train: bool = False
     ) -> Float[Array, "B h2 w2 1280"]:
-        """The grid; `image` is (pixel - 127) / 128. Training updates `batch_stats`."""
+        """The map; `image` is normalised. Training updates `batch_stats`."""
         x = nn.relu6(self.stem(image.astype(self.dtype), train))
         for block in self.blocks:
             x = block(x, train)
@@ -53,7 +63,7 @@ class EfficientNetLite(nn.Module):
 
     def logits(self, image: Float[Array, "B h w 3"], train: bool = False) -> Float[Array, "B 1000"]:
         """Scores of the ImageNet classes."""
-        return self.classifier(self(image, train).mean((1, 2)))
+        return self.classifier(self.grid(image, train).mean((1, 2)))
 
 
 class Block(nn.Module):

@@ -44,6 +44,7 @@ def settings(fusion="cross", tied=True, canon=2, dropout=0.0, dtype="float32", r
             },
             "dtype": dtype,
             "remat": remat,
+            "vocab_size": 0,
         }
     )
 
@@ -256,6 +257,7 @@ def test_a_caption_longer_than_the_decoders_positions_is_refused():
         ({"decoder.head": 8}, "decoder 'transformer' has no setting 'head'. Did you mean 'heads'"),
         ({"bridge.dept": 1}, "bridge has no setting 'dept'. Did you mean 'depth'"),
         ({"decoder.max_len": 9}, "has no setting 'max_len'"),
+        ({"encoder.depth": 3}, "size 'mini' has depth 2, and depth is set to 3"),
         ({"bridge.width": 9}, "has no setting 'width'"),
         ({"decoder.width": None}, "decoder 'transformer' needs the setting 'width'"),
     ],
@@ -278,7 +280,6 @@ def test_a_config_that_names_what_there_is_not_is_refused(change, message):
     [
         ("encoder.size", "Big", "no ViT of size 'Big'"),
         ("encoder.size", "", "either by its size or by width, depth, heads and mlp_width"),
-        ("encoder.depth", 2, "either by its size or"),
         ("encoder.positions", ("absolut",), "Did you mean 'absolute'"),
         ("encoder.positions", ("shared",), "one token before the patches"),
         ("encoder.norm", "per", "no norm 'per'. Did you mean"),
