@@ -1,0 +1,99 @@
+"""What generation_config.json asks of `generate` it asks of the search: the same captions."""
+
+from functools import cache, partial
+
+import jax
+import numpy as np
+import pytest
+from sources import photographs, roles_of
+
+from jaxcap import Captioner
+from jaxcap.decode import Search
+from jaxcap.decode.captions import captioner
+from jaxcap.interop.convert import convert
+from jaxcap.interop.generation import search_settings
+
+pytest.importorskip("torch", reason="Transformers' generate runs on PyTorch")
+from peers import Peer
+
+PHOTOS = photographs(20)
+NAMES = ("vit+gpt2", "vit+bert")  # of the first, one id begins, ends and fills a row
+SEARCHES = [
+    {"num_beams": 1},
+    {"num_beams": 1, "max_length": 12},
+    {"num_beams": 2, "max_new_tokens": 6},
+    {"num_beams": 3, "length_penalty": 0.0},
+    {"num_beams": 3, "early_stopping": True},
+    {"num_beams": 4, "early_stopping": "never", "length_penalty": 2.0},
+    {"num_beams": 4, "length_penalty": -1.0},
+    {"num_beams": 5, "max_new_tokens": 4, "early_stopping": True, "length_penalty": 0.6},
+    {"num_beams": 6, "max_length": 6},
+]
+
+
+def rules(eos):
+    return [
+        {},
+        {"no_repeat_ngram_size": 1},
+        {"repetition_penalty": 1.4},
+        {"repetition_penalty": 0.6, "no_repeat_ngram_size": 2},
+        {"min_length": 4, "forced_eos_token_id": eos},
+        {"min_new_tokens": 3, "forced_bos_token_id": 7},
+        {"suppress_tokens": [5, 11], "bad_words_ids": [[9], [14, 15], [21, 8, 30]]},
+    ]
+
+
+GRID = [  # both captioners meet each search and each rule
+    pytest.param(name, search, rules(roles_of(name)["eos"])[j], id=f"{name}-{i}-{j}")
+    for i, search in enumerate(SEARCHES)
+    for j in range(len(rules(0)))
+    for name in NAMES[(i + j) % 2 :][:1]
+]
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    """By name: a captioner of Transformers, what became of it, and the memory of PHOTOS."""
+
+    @cache
+    def make(name):
+        folder = tmp_path_factory.mktemp(name)
+        theirs = Peer(name)
+        theirs.publish(folder / "source")
+        convert(folder / "source", folder / "run")
+        ours = Captioner.load(folder / "run")
+        shown = np.stack([ours.pixels(photo) for photo in PHOTOS])
+        features = jax.jit(partial(ours._model.apply, method="features"))
+        return theirs, ours, features(ours._variables, shown).tokens
+
+    return make
+
+
+@pytest.mark.parametrize(("name", "search", "rule"), GRID)
+def test_captions_and_scores_are_theirs(name, search, rule, pairs):
+    theirs, ours, memory = pairs(name)
+    fields = {**theirs.model.generation_config.to_dict(), **search, **rule}
+    find = captioner(ours._model, ours.tokenizer, Search.of(**search_settings(fields, "it")))
+    batch = {
+        "memory": memory,
+        "prompt": np.zeros((len(PHOTOS), 0), np.int32),
+        "prompt_len": np.zeros(len(PHOTOS), np.int32),
+        "index": np.arange(len(PHOTOS), dtype=np.int32),
+    }
+    found = jax.jit(find)(ours._variables, batch)
+    ask = partial(theirs.generate, theirs.pixels(PHOTOS), num_return_sequences=search["num_beams"])
+    expected = ask(**search, **rule)
+    for image, captions in enumerate(expected):
+        for k, (score, caption) in enumerate(captions):
+            row = found.tokens[image, k].tolist()
+            assert row == [*caption, *[ours.tokenizer.pad] * (len(row) - len(caption))]
+            assert found.scores[image, k] == pytest.approx(score, rel=1e-5, abs=1e-5)
+    if rule:
+        assert words(expected) != words(ask(**search))
+    else:
+        assert len(set(words(expected))) > len(PHOTOS) / 3
+        assert len({len(caption) for caption in words(expected)}) > 3
+
+
+def words(found):
+    return [caption for captions in found for _, caption in captions]
