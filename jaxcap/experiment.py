@@ -258,11 +258,16 @@ def _captions(source: Source, records: int) -> Iterator[str]:
 
 
 def _replaced(state: TrainState, ready: Params) -> TrainState:
-    """The state with the ready arrays in the place of those of the same names, laid out alike."""
+    """The state with the ready arrays in the place of those of the same names, laid out alike.
+
+    Every place has a copy of its own: a step of training writes over what it is given.
+    """
 
     def put(fresh: Params) -> Params:
         return {
-            name: jax.device_put(ready[name], leaf.sharding) if name in ready else leaf
+            name: jax.device_put(ready[name], leaf.sharding, may_alias=False)
+            if name in ready
+            else leaf
             for name, leaf in fresh.items()
         }
 

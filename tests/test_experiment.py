@@ -1,12 +1,14 @@
 """What a config opens."""
 
+import jax.numpy as jnp
 import pytest
 from tiny_run import get_config
 
 from jaxcap.checkpoint import Run
 from jaxcap.data.sources.shapes import Shapes
 from jaxcap.errors import UserError
-from jaxcap.experiment import Experiment
+from jaxcap.experiment import Experiment, _replaced
+from jaxcap.state import TrainState
 
 
 @pytest.mark.parametrize(
@@ -41,3 +43,13 @@ def test_a_negative_number_of_records_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"tokenizer.records is -1.*0 for all"):
         Experiment.open(config, Run(tmp_path))
     assert not list(tmp_path.iterdir())
+
+
+def test_ready_arrays_are_copied_into_each_of_their_places():
+    """A step may write over its state: two places in one buffer would end the program."""
+    ready = {"x": jnp.arange(4.0)}
+    fresh = {"x": jnp.zeros(4)}
+    state = _replaced(TrainState(jnp.zeros(()), fresh, fresh, {}, {}, ()), ready)
+    places = (ready["x"], state.trained["x"], state.average["x"])
+    assert len({array.unsafe_buffer_pointer() for array in places}) == 3
+    assert all((array == ready["x"]).all() for array in places)
