@@ -1,6 +1,5 @@
 """A captioner that somebody published becomes a run directory."""
 
-import tempfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from jaxcap.data.text import Tokenizer, build_tokenizer
 from jaxcap.errors import UserError
 from jaxcap.interop.captioners import Blueprint, blueprint
 from jaxcap.interop.generation import search_settings
+from jaxcap.interop.new_folder import check_new, new_folder
 from jaxcap.interop.origin import keep
 from jaxcap.interop.preprocessor import read_preprocessor
 from jaxcap.interop.source import Source, open_folder
@@ -43,25 +43,19 @@ def convert(folder: str | Path, run_dir: str | Path) -> Report:
         then written.
     """
     run_dir = Path(run_dir)
-    if run_dir.exists() and any(run_dir.iterdir()):
-        raise UserError(f"{run_dir} exists and is not empty; name a new directory.")
+    check_new(run_dir)
     source = open_folder(folder)
     plan = blueprint(source.config, _generation(source), str(source.folder / "config.json"))
     tokenizer = _tokenizer(source, plan)
     config = _config(source, plan)
-    run_dir.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{run_dir.name}.", dir=run_dir.parent) as beside:
-        run = Run(Path(beside, "run"))
-        run.path.mkdir()
+    with new_folder(run_dir) as new:
+        run = Run(new)
         params, stats, report = _variables(source, plan, config, tokenizer)
         run.save_imported(params, stats, {"source": source.folder.name})
         run.save_config(config)
         run.save_tokenizer(tokenizer)
-        keep(source, report, run.path)
+        keep(source, report, new)
         run.close()
-        if run_dir.exists():
-            run_dir.rmdir()
-        run.path.rename(run_dir)
     return report
 
 

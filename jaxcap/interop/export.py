@@ -1,7 +1,6 @@
 """A run directory becomes a captioner that Transformers loads."""
 
 import json
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,10 @@ from jaxcap.data.frame import Frame
 from jaxcap.data.hf_special_tokens import read_object
 from jaxcap.data.text import Tokenizer
 from jaxcap.decode import Search
-from jaxcap.errors import UserError
 from jaxcap.interop.captioners import blueprint
 from jaxcap.interop.generation import generation_config, search_settings
 from jaxcap.interop.model_card import model_card
+from jaxcap.interop.new_folder import check_new, new_folder
 from jaxcap.interop.origin import Origin, origin_of
 from jaxcap.interop.pair import Outline, pair
 from jaxcap.interop.preprocessor import Preprocessor, read_preprocessor, write_preprocessor
@@ -51,15 +50,14 @@ def export(run_dir: str | Path, out_dir: str | Path, step: int | None = None) ->
         Nothing is then written.
     """
     run, out_dir = Run(run_dir), Path(out_dir)
-    if out_dir.exists() and any(out_dir.iterdir()):
-        raise UserError(f"{out_dir} exists and is not empty; name a new directory.")
+    check_new(out_dir)
     config, tokenizer = run.config(), run.tokenizer()
     step = run.checkpoint(step)
     model = build(config.model, tokenizer.vocab_size, config.data.max_len + 1)
     shapes = jax.eval_shape(lambda: init_variables(model, config, jax.random.key(0)))
     origin = origin_of(run.path)
     if origin is None:
-        outline = pair(model, config)
+        outline = pair(model, config, tokenizer.pad)
     else:
         source = open_folder(origin.folder)
         plan = blueprint(source.config, {}, str(origin.folder / "config.json"))
@@ -67,10 +65,7 @@ def export(run_dir: str | Path, out_dir: str | Path, step: int | None = None) ->
     params, stats = run.restore_model(step, *shapes)
     arrays = {path: np.asarray(leaf) for path, leaf in {**merged(params), **stats}.items()}
     tensors = _tensors(arrays, outline, model.decoder.vocab_size, origin, run.imported(step))
-    out_dir.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent) as beside:
-        new = Path(beside, "new")
-        new.mkdir()
+    with new_folder(out_dir) as new:
         if origin is not None:
             origin.give_back(new)
         else:
@@ -79,10 +74,7 @@ def export(run_dir: str | Path, out_dir: str | Path, step: int | None = None) ->
         _write_generation(new, config, tokenizer)
         _write_preprocessor(new, config, model)
         write_weights(new, tensors)
-        write_text(new / "README.md", model_card(run, config, step, outline.config["model_type"]))
-        if out_dir.exists():
-            out_dir.rmdir()
-        new.rename(out_dir)
+        write_text(new / "README.md", model_card(run, config, step, outline.config))
 
 
 def _tensors(

@@ -22,7 +22,7 @@ PLAIN = {  # there: here, with the same meaning
     "forced_eos_token_id": "forced_eos",
     "suppress_tokens": "suppress",
 }
-OF_SAMPLES = ("temperature", "top_k", "top_p")  # beams pass over them
+OF_SAMPLES = {"temperature": 1.0, "top_k": 50, "top_p": 1.0}  # as they are where nothing is said
 NEUTRAL = {  # what is not built here, and the value with which it does nothing
     "begin_suppress_tokens": None,
     "encoder_no_repeat_ngram_size": 0,
@@ -63,7 +63,9 @@ def search_settings(said: Mapping[str, Any], where: str) -> dict[str, Any]:
         )
     found = {ours: said[name] for name, ours in PLAIN.items() if said.get(name) is not None}
     if found.get("sample"):
-        found |= {name: said[name] for name in OF_SAMPLES if said.get(name) is not None}
+        found |= OF_SAMPLES | {
+            name: said[name] for name in OF_SAMPLES if said.get(name) is not None
+        }
     longest = said.get("max_new_tokens") or (said.get("max_length") or LONGEST) - START
     least = max(said.get("min_new_tokens") or 0, (said.get("min_length") or 0) - START)
     return {"suppress": (), **found, "max_len": longest, "min_len": least}
@@ -74,7 +76,16 @@ def generation_config(settings: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
       settings: of the search, with its `suppress` resolved to ids.
+
+    Raises:
+      UserError: `generate` has no such search.
     """
+    if settings.get("sample") and settings["beams"] > 1:
+        raise UserError(
+            f"The search of this run draws {settings['beams']} captions and takes the best of them "
+            "(search.sample with search.beams); Transformers' generate has nothing like it. Set "
+            "search.beams to 1, or search.sample to false."
+        )
     back = {ours: name for name, ours in PLAIN.items()}
     back |= {name: name for name in OF_SAMPLES} if settings.get("sample") else {}
     said = {back[ours]: value for ours, value in settings.items() if ours in back}

@@ -21,15 +21,23 @@ from transformers import AutoImageProcessor, AutoTokenizer, {model}
 model = {model}.from_pretrained(FOLDER)
 shown, tokenizer = (auto.from_pretrained(FOLDER) for auto in (AutoImageProcessor, AutoTokenizer))
 pixels = shown(Image.open("photo.jpg").convert("RGB"), return_tensors="pt").pixel_values
-print(tokenizer.batch_decode(model.generate(pixel_values=pixels), skip_special_tokens=True)[0])
+caption = model.generate(pixel_values=pixels{also})[0]
+print(tokenizer.decode(caption, skip_special_tokens=True))
 """
 
 
-def model_card(run: Run, config: ConfigDict, step: int, model_type: str) -> str:
+def model_card(run: Run, config: ConfigDict, step: int, written: Mapping[str, Any]) -> str:
     """README.md of the captioner at a step: what it is, how it was made, how it scores.
 
     A score is named with its protocol; one that the run does not have of this step is not.
+
+    Args:
+      run: of the captioner.
+      config: of the run.
+      step: of the checkpoint.
+      written: of its config.json.
     """
+    code = CODE.format(model=CLASSES[written["model_type"]], also=_also(config, written))
     sections = [
         _front(),
         f"# {run.path.name}",
@@ -38,7 +46,7 @@ def model_card(run: Run, config: ConfigDict, step: int, model_type: str) -> str:
         _table("Training", _training(run, config, step)),
         _scores(run.path, step),
         "## Use",
-        f"```python\n{CODE.format(model=CLASSES[model_type])}```",
+        f"```python\n{code}```",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -83,6 +91,18 @@ def _scores(folder: Path, step: int) -> str:
         return ""
     rows = {name: f"{number:.4f}" for name, number in found["scores"].items()}
     return _table("Scores", rows) + f"\n\nProtocol: `{found['signature']}`"
+
+
+def _also(config: ConfigDict, written: Mapping[str, Any]) -> str:
+    """What `generate` must be told beyond the pixels."""
+    encoder, also = config.model.encoder, ""
+    if written["model_type"] == "blip":  # its decoder speaks, and has read no file
+        also += ", generation_config=model.generation_config"
+    side = encoder.get("grid", 0) * encoder.get("patch", 0)
+    unasked = written.get("encoder", {}).get("model_type") == "dinov2"
+    if side not in (0, config.data.image_size) and not unasked:
+        also += ", interpolate_pos_encoding=True"
+    return also
 
 
 def _table(title: str, rows: Mapping[str, Any]) -> str:

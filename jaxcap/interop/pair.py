@@ -35,12 +35,13 @@ class Outline:
     idle: Mapping[str, tuple[int, ...]]
 
 
-def pair(model: CaptionModel, config: ConfigDict) -> Outline:
+def pair(model: CaptionModel, config: ConfigDict, pad: int) -> Outline:
     """The VisionEncoderDecoder that a captioner is.
 
     Args:
       model: of the run.
       config: of the run.
+      pad: the tokenizer's id.
 
     Raises:
       UserError: Transformers has no such encoder, decoder or bridge; with the reason.
@@ -55,46 +56,64 @@ def pair(model: CaptionModel, config: ConfigDict) -> Outline:
             f"A {encoder.model_type} cannot be the encoder of a VisionEncoderDecoder: it gives a "
             "map of features there, and the decoder reads a row of tokens."
         )
-    bridge = {
-        **PLAIN,
-        "depth": 0,
-        "positions": False,
-        "project": _width(model, config) != said["width"],
-    }
-    is_bridge = all_settings(model.bridge)
-    if differing := [name for name, value in bridge.items() if is_bridge[name] != value]:
-        raise UserError(
-            "Between encoder and decoder a VisionEncoderDecoder has a dense layer where their "
-            "widths differ, and nothing else: "
-            + ", ".join(f"bridge.{name} is {is_bridge[name]!r}" for name in differing)
-            + ", and would have to be "
-            + ", ".join(repr(bridge[name]) for name in differing)
-            + "."
-        )
+    bridge = _bridge(model, config, said["width"])
     parts = {
         "encoder": Part(seen, "encoder.", encoder.table),
         "bridge": Part(bridge, "", ENCODER_TO_DECODER),
         "decoder": Part(said, "decoder.", decoder.table),
     }
+    speaks = {**decoder.config(said), "vocab_size": said["vocab_size"]}
+    if (padding := speaks.get("pad_token_id", pad)) != pad:
+        raise UserError(
+            f"A {decoder.model_type} of Transformers counts the places of a caption from the id "
+            f"that pads it, which would be decoder.first_position - 1 = {padding}; the tokenizer "
+            f"of this run pads with {pad}."
+        )
     written = {
         "model_type": "vision-encoder-decoder",
         "architectures": ["VisionEncoderDecoderModel"],
         "is_encoder_decoder": True,
         "tie_word_embeddings": False,  # of encoder and decoder with each other
         "encoder": encoder.config(seen),
-        "decoder": {**decoder.config(said), "vocab_size": said["vocab_size"]},
+        "decoder": speaks,
     }
     idle = {f"encoder.{name}": shape for name, shape in encoder.idle(seen).items()}
     return Outline(written, parts, idle)
 
 
+def _bridge(model: CaptionModel, config: ConfigDict, width: int) -> Settings:
+    """The settings of what is between an encoder and a decoder of a width.
+
+    Raises:
+      UserError: it is more than a VisionEncoderDecoder has there.
+    """
+    there = {
+        **PLAIN,
+        "depth": 0,
+        "positions": False,
+        "project": _width(model, config) != width,
+    }
+    here = all_settings(model.bridge)
+    differing = [
+        f"bridge.{name} is {here[name]!r}, and there {value!r}"
+        for name, value in there.items()
+        if here[name] != value
+    ]
+    if differing:
+        raise UserError(
+            "Between encoder and decoder a VisionEncoderDecoder has a dense layer where their "
+            f"widths differ, and nothing else: {'; '.join(differing)}."
+        )
+    return there
+
+
 def _width(model: CaptionModel, config: ConfigDict) -> int:
     """Of the encoder's tokens."""
-    image = jnp.zeros((1, config.data.image_size, config.data.image_size, 3), jnp.uint8)
-    tokens, _ = jax.eval_shape(
-        partial(model.init_with_output, method="features"), jax.random.key(0), image
-    )
-    return tokens.tokens.shape[-1]
+    side = config.data.image_size
+    image = jax.ShapeDtypeStruct((1, side, side, 3), jnp.uint8)
+    seen = partial(model.init_with_output, method="features")
+    tokens = jax.eval_shape(lambda key, image: seen(key, image)[0].tokens, jax.random.key(0), image)
+    return tokens.shape[-1]
 
 
 def all_settings(part: nn.Module) -> Settings:

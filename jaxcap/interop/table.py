@@ -92,6 +92,11 @@ class Report:
         pairs = zip(vars(self).values(), vars(other).values(), strict=True)
         return Report(*(mine | its for mine, its in pairs))
 
+    def note_type(self, name: str, tensor: np.ndarray) -> None:
+        """Keep the type of a tensor that goes out again."""
+        if tensor.dtype != np.float32:
+            self.types[name] = str(tensor.dtype)
+
     def lines(self) -> list[str]:
         """What was loaded, as a number, and all the rest, the same leaf of all layers in a line."""
         rows = [f"{len(self.loaded)} parameters loaded"]
@@ -158,8 +163,7 @@ def load(
             tensor = np.split(tensor, len(row.parts), axis)[_part(path, row)]
         found[path] = _inward(path, tensor, leaf.shape, table)
         report.loaded[path] = names[name]
-        if tensor.dtype != np.float32:
-            report.types[names[name]] = str(tensor.dtype)
+        report.note_type(names[name], tensor)
     _account(names, tensors, table, report, where)
     return found, report
 
@@ -250,19 +254,21 @@ def _account(
         original = _first(name, table.copies)
         if names[name] in loaded:
             continue
+        tensor = tensors[names[name]]
         if names.get(original) in loaded:
-            if not np.array_equal(tensors[names[name]], tensors[names[original]]):
+            if not np.array_equal(tensor, tensors[names[original]]):
                 raise UserError(
                     f"{where}: the tensor {name!r} differs from {original!r}, with which "
                     "config.json ties it. Correct tie_word_embeddings there."
                 )
             report.copies[names[name]] = names[original]
+            report.note_type(names[name], tensor)
         elif any(re.fullmatch(pattern, name) for pattern in table.unused):
-            report.unused[names[name]] = tuple(tensors[names[name]].shape)
+            report.unused[names[name]] = tuple(tensor.shape)
         else:
             raise UserError(
                 f"{where}: there is no place here for the tensor {name!r} "
-                f"{list(tensors[names[name]].shape)}. Is config.json of these weights?"
+                f"{list(tensor.shape)}. Is config.json of these weights?"
             )
 
 

@@ -126,7 +126,7 @@ def _bert(config: Config) -> Settings:
 
 def _as_bert(settings: Settings) -> dict[str, Any]:
     return {
-        "type_vocab_size": settings["segments"],
+        "type_vocab_size": settings["segments"] or 1,  # it has none without
         "is_decoder": True,
         "add_cross_attention": True,
     }

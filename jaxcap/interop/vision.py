@@ -108,7 +108,7 @@ def _as_beit(settings: Settings) -> dict[str, Any]:
         "use_absolute_position_embeddings": "absolute" in settings["positions"],
         "use_relative_position_bias": "relative" in settings["positions"],
         "use_shared_relative_position_bias": "shared" in settings["positions"],
-        "layer_scale_init_value": settings["layer_scale"],
+        "layer_scale_init_value": float(settings["layer_scale"]),
         "use_mean_pooling": not settings["norm_last"],
     }
 
@@ -146,8 +146,8 @@ def _dino(config: Config) -> Settings:
 def _as_dino(settings: Settings) -> dict[str, Any]:
     return {
         **_bias_too(settings),
-        "mlp_ratio": settings["mlp_width"] / settings["width"],
-        "layerscale_value": settings["layer_scale"],
+        "mlp_ratio": settings["mlp_width"] // settings["width"],  # there it is a whole number
+        "layerscale_value": float(settings["layer_scale"]),
         "use_mask_token": False,
     }
 
