@@ -6,7 +6,7 @@ from typing import Any
 from jaxcap.errors import UserError
 
 START = 1  # Transformers counts the token that every caption starts with, the search does not
-LONGEST = 20  # tokens of a caption, its start included, where a source says nothing
+LONGEST = 20  # tokens of a caption, its start not counted, where a source says nothing
 
 PLAIN = {  # there: here, with the same meaning
     "num_beams": "beams",
@@ -66,9 +66,16 @@ def search_settings(said: Mapping[str, Any], where: str) -> dict[str, Any]:
         found |= OF_SAMPLES | {
             name: said[name] for name in OF_SAMPLES if said.get(name) is not None
         }
-    longest = said.get("max_new_tokens") or (said.get("max_length") or LONGEST) - START
-    least = max(said.get("min_new_tokens") or 0, (said.get("min_length") or 0) - START)
-    return {"suppress": (), **found, "max_len": longest, "min_len": least}
+    longest = _length(said, "max", LONGEST)
+    return {"suppress": (), **found, "max_len": longest, "min_len": _length(said, "min", 0)}
+
+
+def _length(said: Mapping[str, Any], end: str, default: int) -> int:
+    """The greatest or the least length; what is said of new tokens goes before what is of all."""
+    if (new := said.get(f"{end}_new_tokens")) is not None:
+        return new
+    whole = said.get(f"{end}_length")
+    return default if whole is None else max(whole - START, 0)
 
 
 def generation_config(settings: Mapping[str, Any]) -> dict[str, Any]:
