@@ -82,7 +82,10 @@ def test_padding_and_rows_without_captions_have_no_part_in_a_step():
 
 
 def test_frozen_parameters_stay_and_all_others_move():
-    parts = (("^decoder/words/positions$", 1.0), ("^(decoder/words/(positions|embedding)|encoder/)", 0.0))
+    parts = (
+        ("^decoder/words/positions$", 1.0),
+        ("^(decoder/words/(positions|embedding)|encoder/)", 0.0),
+    )
     state, step = start(settings(parts=parts))
     frozen = {name for name in state.frozen if name.startswith("decoder/")}
     assert frozen == {"decoder/words/embedding"}
