@@ -136,11 +136,12 @@ def _ids(chain: Sequence[Config], **fields: tuple[str, ...]) -> dict[str, int | 
         role: next((c[name] for name in among for c in chain if c.get(name) is not None), None)
         for role, among in names.items()
     }
-    return {role: id[0] if isinstance(id, list) else id for role, id in found.items()}
+    alone = {role: id[0] for role, id in found.items() if isinstance(id, list) and len(id) == 1}
+    return found | alone
 
 
 def _width(config: Config) -> int:
-    return config.get("hidden_size") or config["n_embd"]
+    return config["n_embd" if "n_embd" in config else "hidden_size"]
 
 
 def _among(kinds: Mapping[str, T], config: Config, where: str, what: str) -> T:

@@ -1,6 +1,7 @@
 """A captioner that somebody published becomes a run directory."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from jaxcap.checkpoint import Run
 from jaxcap.config import base
 from jaxcap.data.hf_special_tokens import read_object
 from jaxcap.data.text import Tokenizer, build_tokenizer
+from jaxcap.decode import Search
 from jaxcap.errors import UserError
 from jaxcap.interop.captioners import Blueprint, blueprint
 from jaxcap.interop.generation import search_settings
@@ -48,14 +50,12 @@ def convert(folder: str | Path, run_dir: str | Path) -> Report:
     plan = blueprint(source.config, _generation(source), str(source.folder / "config.json"))
     tokenizer = _tokenizer(source, plan)
     config = _config(source, plan)
-    with new_folder(run_dir) as new:
-        run = Run(new)
-        params, stats, report = _variables(source, plan, config, tokenizer)
+    params, stats, report = _variables(source, plan, config, tokenizer)
+    with new_folder(run_dir) as new, closing(Run(new)) as run:
         run.save_imported(params, stats, {"source": source.folder.name})
         run.save_config(config)
         run.save_tokenizer(tokenizer)
         keep(source, report, new)
-        run.close()
     return report
 
 
@@ -69,28 +69,45 @@ def _config(source: Source, plan: Blueprint) -> ConfigDict:
     config.model.bridge = ConfigDict(plan.bridge.settings)
     config.model.decoder = ConfigDict(plan.decoder.settings)
     config.model.vocab_size = plan.vocab_size
-    said = _generation(source)
-    file = "generation_config.json"
-    config.search = ConfigDict(search_settings(said, str(source.folder / file)))
     decoder = config.model.decoder
     places = decoder.positions - decoder.get("first_position", 0) - 1  # but that of the start
-    config.search.max_len = min(config.search.max_len, places)
+    config.search = ConfigDict(_search(source, plan, places))
     config.data.max_len = min(max(config.data.max_len, config.search.max_len), places)
     config.tokenizer.kind, config.tokenizer.path = "hf", str(source.folder)
     return config
 
 
+def _search(source: Source, plan: Blueprint, places: int) -> dict[str, Any]:
+    """The settings of the search, for captions of at most so many tokens.
+
+    Raises:
+      UserError: there is no such search.
+    """
+    where = f"generation_config.json or config.json of {source.folder}"
+    settings = search_settings(_generation(source), where)
+    settings["max_len"] = min(settings["max_len"], places)
+    try:
+        Search.of(**settings).check_vocabulary(plan.vocab_size)
+    except UserError as error:
+        raise UserError(f"There is no such search as that of {where}: {error}") from error
+    return settings
+
+
 def _generation(source: Source) -> Mapping[str, Any]:
-    """The settings of `generate`; an old source has them in config.json."""
-    said = read_object(source.folder / "generation_config.json")
-    return said or read_object(source.folder / "config.json")
+    """The settings of `generate`; an old source has them in config.json, or in its decoder's."""
+    if said := read_object(source.folder / "generation_config.json"):
+        return said
+    whole = read_object(source.folder / "config.json")
+    decoder = whole.get("decoder") or whole.get("text_config") or {}
+    return {**decoder, **{name: value for name, value in whole.items() if value is not None}}
 
 
 def _tokenizer(source: Source, plan: Blueprint) -> Tokenizer:
     """The source's, with the special ids that its `generate` uses.
 
     Raises:
-      UserError: there is no tokenizer, or it has more words than the decoder.
+      UserError: there is no tokenizer, it has more words than the decoder, or what begins or ends
+        a caption is none of these.
     """
     tokenizer = build_tokenizer("hf", (), path=str(source.folder))
     if tokenizer.vocab_size > plan.vocab_size:
@@ -99,6 +116,13 @@ def _tokenizer(source: Source, plan: Blueprint) -> Tokenizer:
             f"only {plan.vocab_size}. It is another network's."
         )
     ids = {role: id for role, id in plan.ids.items() if id is not None}
+    for role, id in ids.items():
+        if type(id) is not int or not 0 <= id < plan.vocab_size:
+            raise UserError(
+                f"{source.folder} has {id!r} for its {role}; expected one of the decoder's ids, 0 "
+                f"to {plan.vocab_size - 1}. Correct {role}_token_id in its generation_config.json "
+                "or config.json."
+            )
     roles = {**tokenizer.roles, **ids}
     return Tokenizer(tokenizer.backend, tokenizer.kind, roles, tokenizer.label)
 

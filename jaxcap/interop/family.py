@@ -19,8 +19,8 @@ ACTIVATIONS = {  # there: here
     "silu": "silu",
     "swish": "silu",
 }
-
-
+SIDES = {"image_size", "patch_size"}  # there
+SIZES = {"width", "depth", "heads", "mlp_width", "positions"}  # here
 FREE = {"name", "size", "dropout", "word_dropout", "dtype", "remat", "mean", "std", "max_len"}
 # Of no network that is trained: how it is named, trained, computed and fed.
 
@@ -73,10 +73,18 @@ class Family:
                     f"{where}: a {self.model_type} with {name} = {config.get(name)!r} cannot be "
                     f"read; only {value!r} is known here."
                 )
+        config = {**config, **{name: _side(name, config, where) for name in SIDES & config.keys()}}
         settings = {name: config[theirs] for name, theirs in self.fields.items()}
         if self.activation:
             settings["activation"] = self._activation(config[self.activation], where)
-        return {**self.fixed, **settings, **self.read(config)}
+        settings = {**self.fixed, **settings, **self.read(config)}
+        for name in SIZES & settings.keys():
+            if type(settings[name]) is int and settings[name] < 1:
+                raise UserError(
+                    f"{where}: a {self.model_type} with {self.fields.get(name, name)} = "
+                    f"{settings[name]} cannot be read; expected a number above 0."
+                )
+        return settings
 
     def config(self, settings: Settings) -> dict[str, Any]:
         """The config of a network of these settings: the opposite of `settings`."""
@@ -107,6 +115,17 @@ class Family:
                 f"{', '.join(ACTIVATIONS)}."
             )
         return ACTIVATIONS[name]
+
+
+def _side(name: str, config: Config, where: str) -> int:
+    """The side of a square, of which a config may say the height and the width."""
+    value = config[name]
+    side, *others = value if isinstance(value, list | tuple) and value else [value]
+    if isinstance(side, int) and side > 0 and all(other == side for other in others):
+        return side
+    raise UserError(
+        f"{where} says {name} = {value!r}; expected a number above 0, or the same one twice."
+    )
 
 
 def _plain(value: Any) -> Any:

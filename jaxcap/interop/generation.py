@@ -25,17 +25,40 @@ PLAIN = {  # there: here, with the same meaning
 OF_SAMPLES = {"temperature": 1.0, "top_k": 50, "top_p": 1.0}  # as they are where nothing is said
 NEUTRAL = {  # what is not built here, and the value with which it does nothing
     "begin_suppress_tokens": None,
+    "constraints": None,
+    "dola_layers": None,
     "encoder_no_repeat_ngram_size": 0,
     "encoder_repetition_penalty": 1.0,
     "epsilon_cutoff": 0.0,
     "eta_cutoff": 0.0,
     "exponential_decay_length_penalty": None,
+    "force_words_ids": None,
     "guidance_scale": None,
     "min_p": None,
+    "penalty_alpha": None,
     "renormalize_logits": False,
     "sequence_bias": None,
+    "stop_strings": None,
+    "top_h": None,
     "typical_p": 1.0,
+    "watermarking_config": None,
 }
+WHOLE = (
+    "num_beams",
+    "num_beam_groups",
+    "no_repeat_ngram_size",
+    "max_length",
+    "max_new_tokens",
+    "min_length",
+    "min_new_tokens",
+    "top_k",
+)
+REAL = ("length_penalty", "diversity_penalty", "repetition_penalty", "temperature", "top_p")
+FORMS = (  # fields, the types that they may have, and how these are called
+    (WHOLE, (int,), "a whole number"),
+    (REAL, (int, float), "a number"),
+    (("do_sample",), (bool,), "true or false"),
+)
 
 
 def search_settings(said: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -50,6 +73,10 @@ def search_settings(said: Mapping[str, Any], where: str) -> dict[str, Any]:
     Raises:
       UserError: a field asks for what the search cannot do.
     """
+    for names, kinds, expected in FORMS:
+        for name in names:
+            if said.get(name) is not None and type(said[name]) not in kinds:
+                raise UserError(f"{where} says {name} = {said[name]!r}; expected {expected}.")
     for name, value in NEUTRAL.items():
         if said.get(name) not in (None, value):
             raise UserError(

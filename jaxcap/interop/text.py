@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from jaxcap.errors import UserError
 from jaxcap.interop.family import ACTIVATIONS, Config, Family, Settings
 from jaxcap.interop.table import Row, Table
 
@@ -149,6 +150,10 @@ BERT = Family(
 
 
 def _roberta(config: Config) -> Settings:
+    if config["pad_token_id"] is None:
+        raise UserError(
+            "A roberta counts the places of a caption from pad_token_id, and config.json says null."
+        )
     return {
         "segments": config["type_vocab_size"],
         "head_activation": "gelu",
