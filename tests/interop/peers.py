@@ -22,9 +22,10 @@ EACH, SAID, STEPS = 3, range(4, 20), 30  # captions of a photograph, their words
 class Peer:
     """A captioner of Transformers, by one of `sources.NAMES` or another pair."""
 
-    def __init__(self, name: str):
+    def __init__(self, name: str, config: hf.PreTrainedConfig | None = None):
         self.name, self.roles, self.processor = name, roles_of(name), processor_of(name)
-        self.model = CLASSES.get(name, hf.VisionEncoderDecoderModel)(config_of(name))
+        network = CLASSES.get(name, hf.VisionEncoderDecoderModel)
+        self.model = network(config or config_of(name))
         self.model.eval()
         self._randomize()
         self._train()
