@@ -210,7 +210,7 @@ GIT_TEXT = replace(
             Row("words/bias", "output.bias"),
             Row("words/unembedding", "output.weight"),
         ),
-        unused=(r"git\.img_temporal_embedding\.\d+", r".*position_ids"),
+        unused=(r"git\.img_temp(or|er)al_embedding\.\d+", r".*position_ids"),  # of films
         copies=(("output.weight", "git.embeddings.word_embeddings.weight"),),
     ),
 )

@@ -36,6 +36,19 @@ ATTENTION = (
     Row(rf"{LAYER}/attention/out", r"encoder.layer.\1.attention.output.dense"),
 )
 BARE = (r"^(vit|deit|beit|dinov2|vision_model)\.", "")  # behind a classifier, or in a pair
+# What Transformers 5 calls them in memory, and so in files that torch.save wrote.
+ATTENTION_TODAY = (
+    (r"attention\.q_proj\.", "attention.attention.query."),
+    (r"attention\.k_proj\.", "attention.attention.key."),
+    (r"attention\.v_proj\.", "attention.attention.value."),
+    (r"attention\.o_proj\.", "attention.output.dense."),
+)
+TODAY = (
+    *ATTENTION_TODAY,
+    (r"^layers\.", "encoder.layer."),
+    (r"mlp\.fc1\.", "intermediate.dense."),
+    (r"mlp\.fc2\.", "output.dense."),
+)
 HEADS = (r"(classifier|cls_classifier|distillation_classifier|lm_head|decoder)\..*",)
 
 
@@ -81,7 +94,7 @@ VIT = Family(
             Row(rf"{LAYER}/mlp/down", r"encoder.layer.\1.output.dense"),
         ),
         unused=(r"pooler\..*", r"embeddings\.mask_token", *HEADS),
-        renames=(BARE,),
+        renames=(BARE, *TODAY),
     ),
 )
 
@@ -131,6 +144,11 @@ BEIT = replace(
             Row(r"distances_(\d+)/table", rf"encoder.layer.\1.attention.attention.{DISTANCES}"),
         ),
         unused=(*VIT.table.unused, r".*relative_position_index"),
+        renames=(
+            *VIT.table.renames,
+            (r"^shared_position_bias\.", "encoder.relative_position_bias."),
+            (r"(layer\.\d+\.)(?=relative_position_bias\.)", r"\1attention.attention."),
+        ),
     ),
 )
 
@@ -174,6 +192,7 @@ DINOV2 = replace(
             Row(rf"{LAYER}/mlp/up", r"encoder.layer.\1.mlp.fc1"),
             Row(rf"{LAYER}/mlp/down", r"encoder.layer.\1.mlp.fc2"),
         ),
+        renames=(BARE, *ATTENTION_TODAY),
     ),
 )
 

@@ -1,5 +1,6 @@
 """A published captioner here is what it is in Transformers: memory, logits, captions, tensors."""
 
+import shutil
 from functools import cache, partial
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ from jaxcap.decode import Search
 from jaxcap.decode.captions import captioner
 from jaxcap.interop.convert import convert
 from jaxcap.interop.export import export
+from jaxcap.state import flat
 
 torch = pytest.importorskip("torch", reason="Transformers' models are written in PyTorch")
 import transformers as hf  # noqa: E402
@@ -25,6 +27,26 @@ B, K, T = 3, 2, 7
 TOKENS = RNG.integers(4, WORDS - 1, (B, K, T)).astype(np.int32)
 MASK = np.arange(T) < np.array([[7, 3], [1, 6], [5, 7]])[..., None]
 NEAR = 2e-5
+
+BUFFERS = {  # of Transformers 4
+    "vit+gpt2": {
+        "decoder.transformer.h.1.attn.bias": torch.ones(1, 1, 24, 24).tril(),
+        "decoder.transformer.h.1.crossattention.masked_bias": torch.tensor(-1e4),
+    },
+    "vit+bert": {"decoder.bert.embeddings.position_ids": torch.arange(24)[None]},
+    "vit+roberta": {"decoder.roberta.embeddings.position_ids": torch.arange(24)[None]},
+    "clip+gpt2": {"encoder.vision_model.embeddings.position_ids": torch.arange(17)[None]},
+    "beit+gpt2": {
+        "encoder.encoder.layer.0.attention.attention.relative_position_bias."
+        "relative_position_index": torch.zeros(17, 17, dtype=torch.int64)
+    },
+    "blip": {"text_decoder.bert.embeddings.position_ids": torch.arange(24)[None]},
+    "git": {
+        "git.embeddings.position_ids": torch.arange(24)[None],
+        "git.image_encoder.vision_model.embeddings.position_ids": torch.arange(17)[None],
+        "git.img_temperal_embedding.0": torch.zeros(1, 1, 40),
+    },
+}
 
 every = pytest.mark.parametrize("name", NAMES)
 
@@ -164,3 +186,18 @@ def test_every_tensor_comes_back_bit_by_bit(name, pairs):
         np.testing.assert_array_equal(back[tensor], array, strict=True)
     kept = load_file(pair.folder / "run/origin/model.safetensors") if pair.report.unused else {}
     assert len(kept) < len(published) / 5
+
+
+@every
+def test_what_torch_saved_is_the_same_captioner(name, pairs, tmp_path):
+    """Under the names that the parameters have in memory, copies and old buffers among them."""
+    pair = pairs(name)
+    shutil.copytree(pair.folder / "source", tmp_path / "source")
+    (tmp_path / "source" / "model.safetensors").unlink()
+    state = {**pair.theirs.model.state_dict(), **BUFFERS.get(name, {})}
+    torch.save(state, tmp_path / "source" / "pytorch_model.bin")
+    report = convert(tmp_path / "source", tmp_path / "run")
+    assert BUFFERS.get(name, {}).keys() <= report.unused.keys()
+    found = flat(Captioner.load(tmp_path / "run")._variables["params"])
+    for path, array in flat(pair.ours._variables["params"]).items():
+        np.testing.assert_array_equal(found[path], array, strict=True)
