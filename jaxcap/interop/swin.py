@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from jaxcap.interop import today
 from jaxcap.interop.family import Config, Family, Settings
 from jaxcap.interop.table import Row, Table
 
@@ -51,6 +52,11 @@ SWIN = Family(
             r"embeddings\.mask_token",
             r"(classifier|decoder)\..*",
         ),
-        renames=((r"^swin\.", ""),),  # behind a classifier
+        renames=(
+            (r"^swin\.", ""),  # behind a classifier
+            (r"attention\.relative_position_bias\.", "attention.self."),
+            *today.attention("self"),
+            *today.MLP,
+        ),
     ),
 )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from jaxcap.interop import today
 from jaxcap.interop.family import Config, Family, Settings
 from jaxcap.interop.resnet import RESNET
 from jaxcap.interop.swin import SWIN
@@ -36,19 +37,6 @@ ATTENTION = (
     Row(rf"{LAYER}/attention/out", r"encoder.layer.\1.attention.output.dense"),
 )
 BARE = (r"^(vit|deit|beit|dinov2|vision_model)\.", "")  # behind a classifier, or in a pair
-# What Transformers 5 calls them in memory, and so in files that torch.save wrote.
-ATTENTION_TODAY = (
-    (r"attention\.q_proj\.", "attention.attention.query."),
-    (r"attention\.k_proj\.", "attention.attention.key."),
-    (r"attention\.v_proj\.", "attention.attention.value."),
-    (r"attention\.o_proj\.", "attention.output.dense."),
-)
-TODAY = (
-    *ATTENTION_TODAY,
-    (r"^layers\.", "encoder.layer."),
-    (r"mlp\.fc1\.", "intermediate.dense."),
-    (r"mlp\.fc2\.", "output.dense."),
-)
 HEADS = (r"(classifier|cls_classifier|distillation_classifier|lm_head|decoder)\..*",)
 
 
@@ -94,7 +82,7 @@ VIT = Family(
             Row(rf"{LAYER}/mlp/down", r"encoder.layer.\1.output.dense"),
         ),
         unused=(r"pooler\..*", r"embeddings\.mask_token", *HEADS),
-        renames=(BARE, *TODAY),
+        renames=(BARE, *today.attention("attention"), *today.MLP, (r"^layers\.", "encoder.layer.")),
     ),
 )
 
@@ -192,7 +180,7 @@ DINOV2 = replace(
             Row(rf"{LAYER}/mlp/up", r"encoder.layer.\1.mlp.fc1"),
             Row(rf"{LAYER}/mlp/down", r"encoder.layer.\1.mlp.fc2"),
         ),
-        renames=(BARE, *ATTENTION_TODAY),
+        renames=(BARE, *today.attention("attention")),
     ),
 )
 

@@ -43,6 +43,9 @@ ENCODERS = {
     "clip": hf.CLIPVisionConfig(**SEES),
     "siglip": hf.SiglipVisionConfig(**SEES),
     "dinov2": hf.Dinov2Config(**SEES, layerscale_value=0.7, mlp_ratio=2),
+    "swin": hf.SwinConfig(
+        image_size=SIDE, patch_size=4, embed_dim=16, depths=[2, 1], num_heads=[2, 4], window_size=3
+    ),
 }
 SPEAKS = {
     "vocab_size": WORDS,
@@ -81,6 +84,7 @@ PROCESSORS = {
     "clip": hf.CLIPImageProcessorPil,
     "siglip": hf.SiglipImageProcessorPil,
     "dinov2": hf.BitImageProcessorPil,
+    "swin": hf.ViTImageProcessorPil,
     "blip": hf.BlipImageProcessorPil,
     "git": hf.CLIPImageProcessorPil,
 }

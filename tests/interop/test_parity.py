@@ -113,7 +113,7 @@ def test_memory_and_logits(name, pairs):
 def test_memory_of_another_resolution(name, shape, pairs):
     theirs, ours = pairs(name).theirs, pairs(name).ours
     images = RNG.integers(0, 256, (B, *shape, 3), np.uint8)
-    always = name.startswith(("beit", "dinov2"))
+    always = name.startswith(("beit", "dinov2", "swin"))
     how = {} if always else {"interpolate_pos_encoding": True}
     features = jax.jit(partial(ours._model.apply, method="features"))(ours._variables, images)
     same(np.asarray(features.tokens), theirs.features(pixels_of(theirs, images), **how))
