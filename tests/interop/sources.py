@@ -116,10 +116,10 @@ def processor_of(name: str) -> hf.BaseImageProcessor:
     return kind(size={"height": SIDE, "width": SIDE}, crop_size={"height": SIDE, "width": SIDE})
 
 
-def save_tokenizer(name: str, folder: Path) -> None:
+def save_tokenizer(name: str, folder: Path, words: int = WORDS) -> None:
     """Its tokenizer: the words are w0, w1, ..., except for the special ones."""
     special = {id: f"<{role}>" for role, id in roles_of(name).items()}
-    vocab = {special.get(id, f"w{id}"): id for id in range(WORDS)}
+    vocab = {special.get(id, f"w{id}"): id for id in range(words)}
     backend = Tokenizer(models.WordLevel(vocab))
     backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     named = {f"{role}_token": special[id] for role, id in roles_of(name).items()}
