@@ -8,7 +8,7 @@ Time      of the captioner
 Score     of the captioner and the data; not measured
 
 A run that was trained here goes on from its last step, so `steps` counts those that it has too.
-With adapters alone (LoRA): --config.model.lora="(('^decoder/.*attention', 8),)" and
+An imported one with adapters alone (LoRA): --config.model.lora="(('^decoder/.*attention', 8),)" and
 --config.optim.parts="(('^lora/', 1.0), ('', 0.0))".
 """
 

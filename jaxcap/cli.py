@@ -172,6 +172,14 @@ def convert(
     """Turn a published captioner into a run directory, or a run into what Transformers loads."""
     if to not in (None, "hf"):
         raise UserError(f"There is no layout {to!r} to convert to; there is hf.")
+    is_run = (source / "checkpoints").is_dir()
+    if is_run and to is None:
+        raise UserError(f"{source} is a run directory. Add --to hf to convert it to that layout.")
+    if to == "hf" and (source / "config.json").is_file() and not is_run:
+        raise UserError(
+            f"{source} is no run directory: it has no folder checkpoints. Leave --to out to make "
+            "one of it."
+        )
     if to == "hf":
         from jaxcap.interop.export import export
 

@@ -62,7 +62,7 @@ def test_help_is_there_before_jax():
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip().endswith("set()")
-    for name in ("caption", "eval", "score", "prepare"):
+    for name in ("caption", "eval", "score", "convert", "prepare"):
         assert name in ran.stdout
 
 
@@ -217,6 +217,11 @@ def test_prepare_makes_a_source_of_another(photos, tmp_path):
         (("eval", "{run}", "--max-length", "99"), "at most 23"),
         (("eval", "{run}", "--batch-size", "3"), "A batch of 3 images"),
         (("score", "{empty}/none.json", "{empty}/none.json"), "cannot be read"),
+        (("convert", "{run}", "{empty}/out"), "is a run directory. Add --to hf"),
+        (("convert", "{run}", "{empty}/out", "--to", "onnx"), "no layout 'onnx' to convert to"),
+        (("convert", "{run}", "{empty}/out", "--to", "hf"), "is none that Transformers has"),
+        (("convert", "{empty}", "{empty}/out"), "holds no network in the Hugging Face layout"),
+        (("convert", "{empty}", "{empty}/out", "--to", "hf"), "is not a run directory"),
         (("prepare", "csv:{empty}/none.csv", "{empty}/out"), "none.csv"),
     ],
 )

@@ -7,10 +7,15 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from ml_collections import ConfigDict
+from absl import flags
+from ml_collections import ConfigDict, config_flags
 from PIL import Image
+from tiny_run import SOURCE
 
+from jaxcap.checkpoint import Run
 from jaxcap.data.prepare import prepare
+from jaxcap.errors import UserError
+from jaxcap.experiment import Experiment
 from jaxcap.interop.start import resolved
 from jaxcap.models import build
 from jaxcap.state import init_variables
@@ -28,6 +33,7 @@ ARGUMENTS = [
     pytest.param("flickr8k_bert", "x", marks=needs_minilm),
     ("coco", ""),
     ("coco", "runlocal"),
+    ("finetune", "{run}"),
 ]
 
 
@@ -44,8 +50,8 @@ def test_every_config_is_tested():
 
 
 @pytest.mark.parametrize(("name", "arg"), ARGUMENTS)
-def test_its_model_can_be_built(name, arg):
-    config = resolved(load(name, arg), None)
+def test_its_model_can_be_built(name, arg, tiny_run):
+    config = resolved(load(name, arg.format(run=tiny_run)), None)
     model = build(config.model, 1000, config.data.max_len + 1)
     params, _ = jax.eval_shape(lambda: init_variables(model, config, jax.random.key(0)))
     assert {path.split("/")[0] for path in params} == {"encoder", "bridge", "decoder"}
@@ -98,3 +104,44 @@ def test_flickr8k_runs_on_a_folder_of_its_layout(tmp_path):
     train(config, tmp_path / "run")
     predictions = json.loads((tmp_path / "run" / "predictions.json").read_text())
     assert [entry["image_id"] for entry in predictions] == names[4:]
+
+
+def test_finetune_goes_on_with_a_run_that_was_trained_here(tiny_run):
+    """As it was made; how an imported one is trained is tested in interop/test_finetune.py."""
+    config, run = load("finetune", str(tiny_run)), Run(tiny_run)
+    config.data.source = SOURCE
+    experiment = Experiment.open(config, run)
+    assert int(experiment.restore(run, 3).step) == 3
+    begun = run.config()
+    for part in ("model", "search", "tokenizer"):
+        assert experiment.config[part].to_dict() == begun[part].to_dict()
+    assert (config.data.image_size, config.data.max_len) == (32, 24)
+    assert config.optim.lr < begun.optim.lr
+
+
+@pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")  # of ml_collections
+def test_finetune_keeps_what_a_run_has_set_and_takes_what_flags_set(tiny_run, tmp_path):
+    """Adapters too, which JSON has as lists, and fields that the run had left empty."""
+    said = json.loads((tiny_run / "config.json").read_text())
+    said["model"]["lora"] = [["mlp", 2]]
+    (tmp_path / "config.json").write_text(json.dumps(said))
+    config = typed(tmp_path, "optim.parts=(('^lora/', 1.0),)", "search.beams=2")
+    assert config.model.lora == (["mlp", 2],)
+    assert config.optim.parts == (("^lora/", 1.0),)
+    assert (config.search.beams, config.search.max_len) == (2, 6)
+    config = typed(tmp_path, "model.lora=(('attention', 4),)")
+    assert config.model.lora == (("attention", 4),)
+
+
+def typed(run, *fields):
+    """The config of a command with these flags."""
+    values, words = flags.FlagValues(), [f"--config.{field}" for field in fields]
+    config_flags.DEFINE_config_file("config", flag_values=values, sys_argv=["it", *words])
+    values(["it", f"--config={CONFIGS / 'finetune.py'}:{run}", *words])
+    return values.config
+
+
+@pytest.mark.parametrize("arg", ["", "none"])
+def test_finetune_asks_for_a_run(arg):
+    with pytest.raises(UserError, match=r"Name a run: --config=configs/finetune.py:RUN; .* no "):
+        load("finetune", arg)

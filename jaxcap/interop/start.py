@@ -25,8 +25,8 @@ ROLES = ("encoder", "decoder")
 def resolved(config: ConfigDict, begun: ConfigDict | None) -> ConfigDict:
     """The config with all settings of the networks that its parts start from.
 
-    What the config sets itself stays as it is set. An encoder is shown pixels normalised as its
-    source has them.
+    What the config sets itself stays as it is set, but for the name: the network is of the kind
+    of its source. An encoder is shown pixels normalised as its source has them.
 
     Args:
       config: of an experiment.
@@ -42,11 +42,12 @@ def resolved(config: ConfigDict, begun: ConfigDict | None) -> ConfigDict:
         if not source or source == IMAGENET:
             continue
         if begun is not None and begun.model[role].get("init_from") == source:
-            config.model[role] = ConfigDict({**begun.model[role].to_dict(), **mine})
+            theirs = begun.model[role].to_dict()
             config.model.vocab_size = begun.model.vocab_size
-            continue
-        read = _encoder if role == "encoder" else _decoder
-        config.model[role] = ConfigDict({**read(source, config, mine), **mine})
+        else:
+            read = _encoder if role == "encoder" else _decoder
+            theirs = read(source, config, mine)
+        config.model[role] = ConfigDict({**theirs, **mine, "name": theirs["name"]})
     return config
 
 
@@ -114,7 +115,12 @@ def _encoder(folder: str, _: ConfigDict, mine: Mapping[str, Any]) -> dict[str, A
     family, config = vision_family(source.config, where)
     settings = family.settings(config, where)
     if not {"mean", "std"} <= mine.keys():
-        shown = read_preprocessor(folder)
+        try:
+            shown = read_preprocessor(folder)
+        except UserError as error:
+            raise UserError(
+                f"{error} Or set model.encoder.mean and model.encoder.std, in units of 255."
+            ) from error
         settings |= {"mean": shown.mean, "std": shown.std}
     return settings
 

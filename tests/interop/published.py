@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import transformers as hf
 from ml_collections import ConfigDict
-from sources import SIDE, config_of, processor_of, roles_of, save_tokenizer
+from sources import SIDE, config_of, photographs, processor_of, roles_of, save_tokenizer
 
 from jaxcap.checkpoint import Run
 from jaxcap.config import base
@@ -16,7 +16,7 @@ from jaxcap.experiment import Experiment
 from jaxcap.interop.captioners import blueprint
 from jaxcap.interop.source import open_folder
 from jaxcap.interop.table import store
-from jaxcap.interop.weight_files import write_weights
+from jaxcap.interop.weight_files import read_weights, write_weights
 from jaxcap.models import build
 from jaxcap.models.words import TILE
 from jaxcap.state import init_variables, new_state
@@ -45,6 +45,24 @@ def publish(name: str, folder: Path) -> None:
         found = store(of_role(arrays, role), part.table, plan.vocab_size)
         tensors |= {part.prefix + name: tensor for name, tensor in found.items()}
     write_weights(folder, tensors)
+
+
+def publish_part(name: str, role: str, folder: Path) -> dict[str, np.ndarray]:
+    """The encoder of a pair, or its decoder, alone: a language model has seen no image."""
+    whole = folder.with_name(f"{folder.name} and the other")
+    publish(name, whole)
+    tensors = {
+        tensor.removeprefix(f"{role}."): array
+        for tensor, array in read_weights(whole).items()
+        if tensor.startswith(f"{role}.") and "cross" not in tensor
+    }
+    write_weights(folder, tensors)
+    getattr(config_of(name), role).save_pretrained(folder)
+    if role == "encoder":
+        processor_of(name).save_pretrained(folder)
+    else:
+        save_tokenizer(name, folder)
+    return tensors
 
 
 def train_at_random(run: Run, experiment: Experiment, ends: float, seed: int = 0) -> None:
@@ -145,3 +163,14 @@ def made(name: str, folder: Path) -> Run:
     run = Run(folder)
     train_at_random(run, Experiment.open(config, run), ENDS[name])
     return run
+
+
+def photo_table(folder: Path) -> str:
+    """Eight photographs, two of them to evaluate on, and captions of the words of `sources`."""
+    folder.mkdir()
+    rows = ["image,caption,split"]
+    for i, photo in enumerate(photographs(8)):
+        photo.save(folder / f"{i}.png")
+        rows.append(f"{i}.png,w{i + 4} w{i + 5},{'val' if i > 5 else 'train'}")
+    (folder / "table.csv").write_text("\n".join(rows))
+    return f"csv:{folder / 'table.csv'}"

@@ -1,5 +1,7 @@
 """`jaxcap convert RUN --to hf OUT`: what came in goes out bit for bit, and the other way round."""
 
+import json
+import shutil
 from functools import cache
 from itertools import cycle
 
@@ -10,10 +12,13 @@ from published import MADE, made, publish
 from sources import NAMES
 
 from jaxcap import Captioner
+from jaxcap.checkpoint import Run
+from jaxcap.config import base
 from jaxcap.data.frame import Frame
 from jaxcap.decode import Search
 from jaxcap.interop.convert import convert
 from jaxcap.interop.export import export
+from jaxcap.interop.model_card import model_card
 from jaxcap.interop.weight_files import read_weights, write_weights
 from jaxcap.state import flat
 
@@ -94,3 +99,40 @@ def test_what_was_made_here_comes_back(name, runs, tmp_path):
     for side in ("mean", "std"):
         seen = [getattr(each._model.encoder, side) for each in (before, after)]
         np.testing.assert_allclose(*seen, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("kind", "side", "also"),
+    [("vit", 32, False), ("vit", 48, True), ("beit", 48, True), ("dinov2", 48, False)],
+)
+def test_the_card_says_how_to_show_another_resolution(kind, side, also, tmp_path):
+    """To those that must be told; that the code captions is tested beside Transformers."""
+    config = base()
+    config.data.image_size = side
+    config.model.encoder = {"name": "vit", "grid": 4, "patch": 8}
+    written = {"model_type": "vision-encoder-decoder", "encoder": {"model_type": kind}}
+    card = model_card(Run(tmp_path), config, 1, written)
+    assert ("interpolate_pos_encoding=True" in card) == also
+
+
+def test_the_card_tells_what_it_is_and_how_it_was_made_and_scored(runs, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(runs("vit+bert"), run)
+    scores = {"scores": {"CIDEr": 0.12345}, "signature": "data:x|step:1|seed:0"}
+    (run / "scores.json").write_text(json.dumps(scores))
+    export(run, tmp_path / "out")
+    card = (tmp_path / "out" / CARD).read_text()
+    for line in (
+        "pipeline_tag: image-to-text",
+        "| Encoder | vit, width 32, depth 1, heads 2, patch 8 |",
+        "| Decoder | transformer, width 48, depth 1, heads 2 |",
+        "| Shown | 32 x 32 pixels, short, bilinear |",
+        "| Data | shapes:size=32,train=40,val=4, split train |",
+        "| Steps | 1 of 1, 8 images each |",
+        "| CIDEr | 0.1235 |",
+        "Protocol: `data:x|step:1|seed:0`",
+    ):
+        assert line in card.splitlines()
+    (run / "scores.json").write_text(json.dumps({**scores, "signature": "data:x|step:11|seed:0"}))
+    export(run, tmp_path / "later")
+    assert "Scores" not in (tmp_path / "later" / CARD).read_text()

@@ -1,6 +1,7 @@
 """Transformers loads what an export wrote, and says what the run says: captions and scores."""
 
-import json
+import contextlib
+import io
 import re
 import runpy
 import shutil
@@ -40,13 +41,14 @@ def opened(folder, kind=PAIR):
     return model.eval(), hf.AutoTokenizer.from_pretrained(folder), pixels
 
 
-def theirs(folder, kind=PAIR):
+def theirs(folder, kind=PAIR, **how):
     """[(score, text)] of the best captions of all photographs."""
     model, tokenizer, pixels = opened(folder, kind)
     if kind is CLASSES["blip"]:  # its `generate` is that of a part, which has read no file
         model.text_decoder.generation_config = model.generation_config
     found = model.generate(
         pixel_values=pixels,
+        **how,
         num_return_sequences=NUM,
         return_dict_in_generate=True,
         output_scores=True,
@@ -67,7 +69,7 @@ def same(found, expected):
     np.testing.assert_allclose(*scores, rtol=0, atol=2e-5)
     texts = [text for _, text in found]
     assert len({tuple(texts[i : i + NUM]) for i in range(0, len(texts), NUM)}) > 3
-    assert len({len(text.split()) for text in texts}) > 2
+    assert len({len(text.split()) for text in texts}) > 1
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if "+" in name])
@@ -91,40 +93,35 @@ def test_every_pair_is_written_as_transformers_writes_it(name, tmp_path):
 def test_what_was_made_here_captions_there(name, tmp_path):
     made(name, tmp_path / "run")
     export(tmp_path / "run", tmp_path / "out")
-    same(theirs(tmp_path / "out"), ours(tmp_path / "run"))
+    found = theirs(tmp_path / "out")
+    same(found, ours(tmp_path / "run"))
+    assert said_by_card(tmp_path / "out") == found[0][1]
 
 
-@pytest.mark.parametrize(("name", "ends"), [("vit+gpt2", 6.0), ("blip", 4.0), ("git", 4.5)])
-def test_what_was_trained_further_captions_there(name, ends, tmp_path):
-    """It stays of its kind, and is float32 then."""
+@pytest.mark.parametrize(
+    ("name", "ends", "side"), [("vit+gpt2", 6.0, 40), ("blip", 4.0, SIDE), ("git", 4.5, SIDE)]
+)
+def test_what_was_trained_further_captions_there(name, ends, side, tmp_path):
+    """It stays of its kind, and is float32 then; at another resolution too."""
     run = Run(imported(name, torch.float16, tmp_path))
     config = runpy.run_path(str(FINETUNE))["get_config"](str(run.path))
     config.data.source = f"shapes:size={SIDE},train=40"
+    config.data.image_size = side
     train_at_random(run, Experiment.open(config, run), ends)
     export(run.path, tmp_path / "out")
-    same(theirs(tmp_path / "out", CLASSES.get(name, PAIR)), ours(run.path))
-    card = (tmp_path / "out" / "README.md").read_text()
-    assert "| Steps | 1 of 1000, 32 images each |" in card
+    how = {"interpolate_pos_encoding": True} if side != SIDE else {}
+    found = theirs(tmp_path / "out", CLASSES.get(name, PAIR), **how)
+    same(found, ours(run.path))
+    assert said_by_card(tmp_path / "out") == found[0][1]
 
 
-CARDS = [("blip", SIDE), ("git", SIDE), ("vit+gpt2", 40), ("dinov2+gpt2", 48)]
-
-
-@pytest.mark.parametrize(("name", "side"), CARDS)
-def test_the_code_of_the_card_captions(name, side, tmp_path, monkeypatch, capsys):
-    """At another resolution than the source's too."""
-    run = imported(name, torch.float32, tmp_path)
-    config = json.loads((run / "config.json").read_text())
-    config["data"] |= {"image_size": side, "resize": 0}
-    (run / "config.json").write_text(json.dumps(config))
-    export(run, tmp_path / "out")
-    monkeypatch.chdir(tmp_path)
-    PHOTOS[2].save("photo.jpg")
-    ((caption,),) = Captioner.load(run)(["photo.jpg"])
-    (code,) = re.findall("```python\n(.*?)```", (tmp_path / "out" / "README.md").read_text(), re.S)
-    capsys.readouterr()
-    exec(code, {"FOLDER": str(tmp_path / "out")})
-    assert capsys.readouterr().out.strip() == caption.text != ""
+def said_by_card(folder):
+    """The caption of the first photograph that the code of the model card prints."""
+    (code,) = re.findall("```python\n(.*?)```", (folder / "README.md").read_text(), re.S)
+    PHOTOS[0].save(folder / "photo.jpg", format="png")
+    with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(code, {"FOLDER": str(folder)})
+    return printed.getvalue().strip()
 
 
 def imported(name, kind, folder):
