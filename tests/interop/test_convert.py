@@ -71,6 +71,7 @@ def test_the_config_is_complete(name, imported):
         assert sorted(config[part]) == sorted(base()[part])
     assert (config["data"]["image_size"], config["data"]["fit"]) == (SIDE, "squeeze")
     assert (config["search"]["beams"], config["search"]["max_len"]) == (3, 8)
+    assert config["search"]["suppress"] == []  # a network there may say any word
     assert (config["data"]["max_len"], config["model"]["vocab_size"]) == (23, 40)
     assert config["tokenizer"]["kind"] == "hf"
     said = {path.name for path in (imported[0] / name).iterdir()}

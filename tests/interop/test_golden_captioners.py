@@ -1,4 +1,4 @@
-"""Small published captioners say what PyTorch wrote down that they say (`make_golden.py`)."""
+"""Published captioners say what PyTorch said once (`make_golden_captioners.py`), without it."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What Transformers' `generate` found once (`make_golden.py`), without PyTorch."""
+"""What Transformers' `generate` found once (`make_golden_searches.py`), without PyTorch."""
 
 import json
 from pathlib import Path
