@@ -104,9 +104,7 @@ def tensors():
 
 def test_a_missing_extra_or_misshapen_tensor_is_named(tensors):
     name = "_blocks.3._expand_conv.weight"
-    with pytest.raises(
-        UserError, match=rf"no tensor '{name}', for blocks_3/expand/kernel"
-    ):
+    with pytest.raises(UserError, match=rf"no tensor '{name}', for blocks_3/expand/kernel"):
         arrays({k: v for k, v in tensors.items() if k != name}, 0)
     with pytest.raises(UserError, match=r"no place here for the tensor '_new\.weight' \[2\]"):
         arrays({**tensors, "_new.weight": np.zeros(2)}, 0)
