@@ -1,22 +1,20 @@
-"""Any run, trained further on any data: an imported captioner, or one that was trained here.
+"""A run that starts from any other: an imported captioner, or one that was trained here.
 
 Command   jaxcap convert vit-gpt2-image-captioning runs/vit_gpt2
-          python -m jaxcap.main --config=configs/finetune.py:runs/vit_gpt2 --workdir=runs/vit_gpt2
+          python -m jaxcap.main --config=configs/finetune.py:runs/vit_gpt2 --workdir=runs/mine
           --config.data.source=flickr8k:DIR --config.steps=1000
 Hardware  what the captioner needs; ViT-B/16 and GPT-2 take 4 GiB with 8 images a step in float32
 Time      of the captioner
 Score     of the captioner and the data; not measured
 
-A run that was trained here goes on from its last step, so `steps` counts those that it has too.
-An imported one with adapters alone (LoRA): --config.model.lora="(('^decoder/.*attention', 8),)" and
---config.optim.parts="(('^lora/', 1.0), ('', 0.0))".
+With adapters alone (LoRA): --config.model.lora="(('^decoder/.*attention', 8),)" and
+--config.optim.parts="(('^lora/', 1.0), ('', 0.0))". Adapters that the other run had are merged.
+The other run must stay where it is: the config is read from it whenever the command starts.
 """
-
-import json
-from pathlib import Path
 
 from ml_collections import ConfigDict
 
+from jaxcap.checkpoint import Run
 from jaxcap.config import base
 from jaxcap.errors import UserError
 
@@ -26,14 +24,15 @@ SHAPE = ("image_size", "fit", "resize", "resample", "max_len")
 
 def get_config(run: str = "") -> ConfigDict:
     """`run` is the directory of the run."""
-    file = Path(run, "config.json")
-    if not run or not file.is_file():
-        raise UserError(f"Name a run: --config=configs/finetune.py:RUN; there is no {file}.")
-    said = json.loads(file.read_text(encoding="utf-8"))
+    if not run:
+        raise UserError("Name a run: --config=configs/finetune.py:RUN")
+    said = Run(run).config().to_dict()
     config = base()
     with config.ignore_type():
-        config.update({name: _given(said[name]) for name in KEPT if name in said})
-        config.data.update({name: said["data"][name] for name in SHAPE if name in said["data"]})
+        config.update({name: _given(said[name]) for name in KEPT})
+        config.data.update({name: said["data"][name] for name in SHAPE})
+    config.init_from = run
+    config.model.lora = None
     config.steps = 1000
     config.batch_size = 32
     config.optim.lr = 3e-5

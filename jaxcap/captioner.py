@@ -139,10 +139,12 @@ class Captioner:
         num: int = 1,
         max_length: int | None = None,
         prompt: str = "",
+        first: int = 0,
     ) -> list[list[Caption]]:
         """As `__call__`, of what `pixels` made of each image.
 
-        Batches are of few sizes, each compiled once.
+        Batches are of few sizes, each compiled once. Samples are drawn by the image's number:
+        `first` is that of the first one.
 
         Raises:
           UserError: a setting out of range, or a prompt that the captioner does not know.
@@ -152,7 +154,7 @@ class Captioner:
         found: list[list[Caption]] = []
         left = iter(shown)
         while batch := list(islice(left, BATCHES[-1])):
-            rows = self._find(np.stack(batch), given, search, len(found))
+            rows = self._find(np.stack(batch), given, search, first + len(found))
             found += [self._captions(*row, len(given), num) for row in rows]
         return found
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from jaxcap.state import Params, TrainState
 BEST_BY = "CIDEr"
 PARTS = {"_CHECKPOINT_METADATA", "model"}  # of a checkpoint that is whole, and of these one more:
 TRAINED, IMPORTED = {"train", "data"}, {"origin"}
+TOKENIZER, ORIGIN = "tokenizer", "origin"  # folders of a run; the latter of an imported one
 
 
 def write_text(path: Path, text: str) -> None:
@@ -79,7 +81,7 @@ class Run:
         return [step for step in self._known() if self._has(step, TRAINED) or self.imported(step)]
 
     def imported(self, step: int) -> bool:
-        """Whether a checkpoint is one that only captions; training begins at it, from nothing."""
+        """Whether a checkpoint is one that only captions: it has no optimizer to go on with."""
         return self._has(step, IMPORTED)
 
     def origin(self, step: int) -> dict[str, Any]:
@@ -100,10 +102,6 @@ class Run:
         if jax.process_index() == 0:
             write_text(self.path / "config.json", config.to_json(indent=2) + "\n")
 
-    def has_config(self) -> bool:
-        """Whether the run was begun."""
-        return (self.path / "config.json").is_file()
-
     def config(self) -> ConfigDict:
         """The config of the run; see `jaxcap.config.completed`.
 
@@ -122,21 +120,34 @@ class Run:
             fields = json.loads(file.read_text(encoding="utf-8"))
             if not isinstance(fields, dict) or not fields:
                 raise ValueError("it has no fields")
+            if "model_type" in fields:
+                raise UserError(
+                    f"{self.path} is no run directory but a {fields['model_type']} in the Hugging "
+                    f"Face layout. Make a run of it first: jaxcap convert {self.path} RUN"
+                )
             return completed(fields)
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise UserError(
-                f"{file} is damaged: {error}. Start the training command again, which writes it, "
-                "or restore it from a copy."
+                f"{file} is damaged: {error}. Restore it from a copy, or from that of a run of the "
+                "same config."
             ) from error
 
-    def save_tokenizer(self, tokenizer: Tokenizer) -> None:
-        """Write tokenizer/."""
+    def begin(self, tokenizer: Tokenizer, parent: "Run | None" = None) -> None:
+        """Write what training does not change: tokenizer/, and what an import left in the parent.
+
+        Args:
+          tokenizer: of the run.
+          parent: the run that this one starts from, if it does.
+        """
         if jax.process_index() == 0:
-            tokenizer.save(self.path / "tokenizer")
+            tokenizer.save(self.path / TOKENIZER)
+            shutil.rmtree(self.path / ORIGIN, ignore_errors=True)  # of a start that failed
+            if parent is not None and (parent.path / ORIGIN).is_dir():
+                shutil.copytree(parent.path / ORIGIN, self.path / ORIGIN)
 
     def tokenizer(self) -> Tokenizer:
         """The tokenizer of the run."""
-        return load_tokenizer(self.path / "tokenizer")
+        return load_tokenizer(self.path / TOKENIZER)
 
     def save(self, state: TrainState, scores: dict[str, float] | None = None) -> None:
         """Save the state after its step; `scores` make it a candidate for the best."""
@@ -211,8 +222,15 @@ class Run:
         """The whole state, laid out as `like` (arrays, or their shapes with shardings).
 
         Raises:
-          UserError: the run is of another model; with the leaves that differ.
+          UserError: the run is of another model; with the leaves that differ. Or the checkpoint
+            was imported, and has nothing that could go on.
         """
+        if self.imported(step):
+            raise UserError(
+                f"{self.path} was imported: it captions, but has no optimizer to go on with. Start "
+                f"from it in a run of its own: --config.init_from={self.path} and another "
+                "--workdir."
+            )
         model = {"params": {**like.frozen, **like.average}, "stats": like.stats}
         train = {"trained": like.trained, "opt_state": like.opt_state, "step": like.step}
         self._check_same(step, "model", "params", model["params"])
@@ -266,7 +284,7 @@ class Run:
             "config:\n"
             + "\n".join(lines)
             + more
-            + "\nUse the config that the run was made with, or another --workdir."
+            + "\nUse the model that the run was made with (its config.json), or another run."
         )
 
 

@@ -76,7 +76,12 @@ def caption(
             except ImageError as error:
                 errors[file], failed = str(error), True
         captions = captioner.of_pixels(
-            shown.values(), beams=beams, num=num, max_length=max_length, prompt=prompt
+            shown.values(),
+            beams=beams,
+            num=num,
+            max_length=max_length,
+            prompt=prompt,
+            first=start,
         )
         found = dict(zip(shown, captions, strict=True))
         for file in files[start : start + BATCHES[-1]]:

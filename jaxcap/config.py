@@ -1,5 +1,6 @@
 """Every field that an experiment may set, with its default."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ def base() -> ConfigDict:
     """The settings that a file of `configs/` starts from. It may set these fields and no others."""
     config = ConfigDict()
     config.seed = 0
+    config.init_from = ""  # run directory whose model and tokenizer this run starts with
     config.steps = config_dict.placeholder(int)  # required
     config.batch_size = 64  # images in one optimizer step, over all devices
     config.accumulate = 1  # parts that a batch is worked through in, one after the other
@@ -90,11 +92,11 @@ def completed(fields: Mapping[str, Any]) -> ConfigDict:
     return config
 
 
-def check_complete(config: ConfigDict) -> None:
-    """Refuse a config that leaves a required field empty.
+def check(config: ConfigDict) -> None:
+    """Refuse a config that leaves a required field empty, or has one that nothing can be made of.
 
     Raises:
-      UserError: with their names.
+      UserError: with its name.
     """
     empty = [
         name
@@ -106,3 +108,28 @@ def check_complete(config: ConfigDict) -> None:
             f"The config leaves {' and '.join(empty)} empty. Set it in the config file, or with "
             f"--config.{empty[0]}=..."
         )
+    rhythm = {
+        "log_every": config.log_every,
+        "checkpoint_every": config.checkpoint_every,
+        "eval.every": config.eval.every,
+    }
+    for name, every in rhythm.items():
+        if every < 1:
+            raise UserError(f"{name} is {every}; expected 1 or more; past the last step is never.")
+    for name, rules in (("optim.parts", config.optim.parts), ("model.lora", config.model.lora)):
+        _check_rules(name, rules or ())
+
+
+def _check_rules(name: str, rules: Any) -> None:
+    """Refuse what is no row of pairs (regex, number)."""
+    for rule in rules:
+        try:
+            pattern, number = rule
+            re.compile(pattern)
+            if isinstance(number, bool) or not isinstance(number, int | float):
+                raise TypeError("the second is no number")
+        except (TypeError, ValueError, re.error) as error:
+            raise UserError(
+                f"{name} has {rule!r}, which is no pair of a regex and a number: {error}. Write "
+                'pairs, and a comma after each: (("^encoder/", 0.0),).'
+            ) from error

@@ -1,8 +1,8 @@
 """A config with everything it names opened: tokenizer, data, model, mesh, optimizer, search."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import jax
@@ -10,25 +10,25 @@ import optax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from jaxcap.begin import begun
 from jaxcap.checkpoint import Run
-from jaxcap.config import check_complete
 from jaxcap.data.frame import Frame
 from jaxcap.data.pipeline import EvalExample, TrainExample, View
 from jaxcap.data.record import Source
 from jaxcap.data.sources import open_source
-from jaxcap.data.text import Tokenizer, build_tokenizer
+from jaxcap.data.text import Tokenizer
 from jaxcap.data.views import Pixels
 from jaxcap.decode import Search
 from jaxcap.decode.captions import captioner, settled
 from jaxcap.errors import UserError
 from jaxcap.evaluate import Captioning, Evaluation, evaluate
-from jaxcap.interop.start import resolved, start
-from jaxcap.interop.table import Report
-from jaxcap.lora import without_adapters
+from jaxcap.interop.report import Report
+from jaxcap.interop.start import start
+from jaxcap.lora import fresh_adapters, merged, without_adapters
 from jaxcap.memory_store import memory_store
 from jaxcap.models import build
 from jaxcap.models.captioning import CaptionModel
-from jaxcap.optim import Params, optimizer, split
+from jaxcap.optim import Params, check_parts, optimizer, split
 from jaxcap.partition import check_batch, make_mesh, over_batch, shardings
 from jaxcap.state import TrainState, init_variables, linen_variables, new_state
 
@@ -43,24 +43,9 @@ class Experiment:
 
     @classmethod
     def open(cls, config: ConfigDict, run: Run) -> "Experiment":
-        """The experiment of a config in a run directory, which then has a tokenizer.
-
-        The tokenizer of a run that was begun is the one that it was begun with.
-        """
-        check_complete(config)
-        config = resolved(config, run.config() if run.has_config() else None)
-        mesh = make_mesh(config.mesh.to_dict())
-        if (run.path / "tokenizer").is_dir():
-            tokenizer = run.tokenizer()
-        else:
-            source = open_source(config.data.source, config.data.train)
-            settings = config.tokenizer.to_dict()
-            captions = _captions(source, settings.pop("records"))
-            tokenizer = build_tokenizer(
-                settings.pop("kind"), captions, prompts=source.prompts, **settings
-            )
-            run.save_tokenizer(tokenizer)
-        return cls(config, tokenizer, mesh)
+        """The experiment of a config in a run directory, which then has a tokenizer."""
+        config, tokenizer = begun(config, run)
+        return cls(config, tokenizer, make_mesh(config.mesh.to_dict()))
 
     @classmethod
     def of_run(cls, run: Run, changes: Mapping[str, Any]) -> "Experiment":
@@ -94,6 +79,7 @@ class Experiment:
     def optimizer(self) -> optax.GradientTransformation:
         """Over the trained parameters."""
         config = self.config
+        check_parts(self.abstract_variables[0], config.optim.parts or ())
         trained, _ = split(self.abstract_variables[0], config.optim.parts or ())
         if not trained:
             raise UserError("optim.parts freezes every parameter: there is nothing to train.")
@@ -103,7 +89,8 @@ class Experiment:
         """The state before the first step, each array made where it will lie on the mesh.
 
         Returns:
-          The state; and what became of the leaves of published weights, where parts start so.
+          The state; and what became of the leaves of what it starts from, a run or published
+          weights.
         """
 
         def make(key: jax.Array) -> TrainState:
@@ -114,21 +101,28 @@ class Experiment:
         key = jax.random.key(self.config.seed)
         layout = shardings(jax.eval_shape(make, key), self.mesh)
         state = jax.jit(make, out_shardings=layout)(key)
-        shapes = {**self.abstract_variables[0], **self.abstract_variables[1]}
-        ready, report = start(self.config, shapes)
+        if self.config.init_from:
+            ready, report = self._model_of(Run(self.config.init_from))
+        else:
+            shapes = {**self.abstract_variables[0], **self.abstract_variables[1]}
+            ready, report = start(self.config, shapes)
         return _replaced(state, ready), report
 
-    def restore(self, run: Run, step: int) -> TrainState:
-        """The state of a run at a step, laid out for this mesh, whatever it was saved on.
+    def _model_of(self, run: Run) -> tuple[Params, Report]:
+        """What captions in another run, by path; its adapters are merged into their kernels."""
+        mine, stats = self.abstract_variables
+        model = without_adapters(mine)
+        adapters = partial(fresh_adapters, model, run.config().model.lora or ())
+        theirs = jax.eval_shape(adapters, jax.random.key(0))
+        like = self._on_mesh(({**model, **theirs}, stats))
+        params, stats = run.restore_model(run.best_step(), *like)
+        ready = {**jax.jit(merged)(params), **stats}
+        fresh = {path: leaf.shape for path, leaf in mine.items() if path not in model}
+        return ready, Report(loaded={path: path for path in ready}, fresh=fresh)
 
-        From a checkpoint that was imported training begins: its optimizer and the adapters of
-        its kernels are fresh.
-        """
-        if not run.imported(step):
-            return run.restore_train(step, self._abstract_state())
-        params, stats = self._on_mesh(self.abstract_variables)
-        params, stats = run.restore_model(step, without_adapters(params), stats)
-        return _replaced(self.fresh_state()[0], {**params, **stats})
+    def restore(self, run: Run, step: int) -> TrainState:
+        """The state of a run at a step, laid out for this mesh, whatever it was saved on."""
+        return run.restore_train(step, self._abstract_state())
 
     def restore_variables(self, run: Run, step: int) -> dict[str, Any]:
         """Only what captions of a run at a step."""
@@ -193,7 +187,8 @@ class Experiment:
         return TrainExample(source, view, self.tokenizer, data.captions, data.max_len)
 
     @cached_property
-    def _eval_example(self) -> EvalExample:
+    def eval_example(self) -> EvalExample:
+        """What evaluation makes of an image."""
         source = self.source(self.config.data.eval)
         for prompt in source.prompts:
             if self.tokenizer.backend.token_to_id(prompt) is None:
@@ -204,14 +199,10 @@ class Experiment:
                 )
         return EvalExample(source, self.view(source, 1.0), self.tokenizer)
 
-    def eval_example(self) -> EvalExample:
-        """What evaluation makes of an image."""
-        return self._eval_example
-
     @cached_property
     def search(self) -> Search:
         """The search; a caption may be as long as the model has seen."""
-        prompt = 1 if self.eval_example().source.prompts else 0
+        prompt = 1 if self.eval_example.source.prompts else 0
         longest = self.config.data.max_len - prompt
         search = Search.of(**{"max_len": longest, **self.config.search.to_dict()})
         if search.max_len > longest:
@@ -235,7 +226,7 @@ class Experiment:
         return evaluate(
             self.captioning,
             variables,
-            self.eval_example(),
+            self.eval_example,
             self.mesh,
             batch_size=config.eval.batch_size,
             search=self.search,
@@ -244,17 +235,6 @@ class Experiment:
             images=images,
             workers=config.data.workers,
         )
-
-
-def _captions(source: Source, records: int) -> Iterator[str]:
-    """All captions of so many records, from all over the split; of all of them where it is 0."""
-    if records < 0:
-        raise UserError(
-            f"tokenizer.records is {records}; give how many records to read, or 0 for all of them."
-        )
-    count = min(records or len(source), len(source))
-    for place in range(count):
-        yield from source.captions(place * len(source) // count)
 
 
 def _replaced(state: TrainState, ready: Params) -> TrainState:

@@ -139,6 +139,7 @@ def memory_store(config: ConfigDict, source: Source) -> MemoryStore:
         "dtype": config.model.dtype,
         "image_size": frame.image_size,
         **framed,
+        **({"init_from": config.init_from} if config.init_from else {}),
         "source": config.data.source,
         "images": len(source),
     }

@@ -46,7 +46,7 @@ def evaluate_run(experiment: Experiment, run: Run, out: Path) -> tuple[Evaluatio
         found = experiment.evaluate(variables, step)
     if jax.process_index() == 0:
         write(found, out)
-        draw_samples(found, experiment.eval_example(), out / "samples.png")
+        draw_samples(found, experiment.eval_example, out / "samples.png")
     return found, step
 
 

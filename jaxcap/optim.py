@@ -14,6 +14,7 @@ from jaxcap.lora import adapted
 
 Params = dict[str, Any]  # by path: "decoder/embedding"
 KINDS = {"adamw": lambda adam, trained: adam, "muon": muon.direction}
+UNDECAYED = ("bias", "positions", "distances", "table", "_token")
 Parts = Sequence[Sequence[Any]]  # of (regex, factor)
 
 
@@ -31,13 +32,12 @@ def schedule(config: ConfigDict, steps: int) -> optax.Schedule:
 def optimizer(config: ConfigDict, steps: int, trained: Params) -> optax.GradientTransformation:
     """AdamW, or Muon for the matrices and AdamW for the rest, over the trained parameters.
 
-    Weight decay is left off biases, norms, position tables and an encoder's own tokens: all that
-    has one dimension or is named so. Gradients are clipped by their global norm, over all parts
-    together.
+    Weight decay is left off biases, norms, tables of places and distances, and an encoder's own
+    tokens: all that has one dimension or is named so. Gradients are clipped by their global norm,
+    over all parts together.
     """
     decays = {
-        name: len(leaf.shape) > 1 and not name.endswith(("bias", "positions", "_token"))
-        for name, leaf in trained.items()
+        name: len(leaf.shape) > 1 and not name.endswith(UNDECAYED) for name, leaf in trained.items()
     }
     factors = {name: rate(name, config.parts or ()) for name in trained}
     adam = optax.scale_by_adam(b1=config.b1, b2=config.b2, eps=config.eps)
@@ -68,6 +68,20 @@ def rate(name: str, parts: Parts) -> float:
     0 freezes it; what no regex names has 1.
     """
     return next((float(factor) for pattern, factor in parts if re.search(pattern, name)), 1.0)
+
+
+def check_parts(params: Params, parts: Parts) -> None:
+    """Refuse parts that are not there: what was to be frozen would be trained.
+
+    Raises:
+      UserError: a regex is found in no parameter's path.
+    """
+    for pattern, _ in parts:
+        if not any(re.search(pattern, name) for name in params):
+            raise UserError(
+                f"The regex {pattern!r} of optim.parts is found in no parameter's path. Paths are "
+                f"such as {min(params)} and {max(params)}."
+            )
 
 
 def split(params: Params, parts: Parts) -> tuple[Params, Params]:

@@ -1,5 +1,6 @@
 """What training changes, as one pytree: parameters, their average, the optimizer, the step."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import flax.struct
@@ -52,6 +53,12 @@ def flat(tree: Any) -> Params:
 def nested(params: Params) -> Any:
     """The opposite of `flat`."""
     return unflatten_dict(params, sep="/")
+
+
+def of_role(leaves: Mapping[str, Any], role: str) -> Params:
+    """Those of the encoder, the bridge or the decoder, by the paths that they have in it."""
+    head = f"{role}/"
+    return {path.removeprefix(head): leaf for path, leaf in leaves.items() if path.startswith(head)}
 
 
 def init_variables(

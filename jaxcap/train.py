@@ -43,7 +43,7 @@ def train(config: ConfigDict, workdir: str | Path) -> None:
     with jax.set_mesh(mesh):
         # Shapes before arrays: a state is only made where it will lie. Then, in this order:
         # 1. a run that has a checkpoint goes on from it, whatever else the config says;
-        # 2. or published parameters take the place of fresh ones;
+        # 2. or the parameters of another run, or published ones, take the place of fresh ones;
         # 3. or the parameters are fresh.
         latest = run.latest_step()
         if latest is None:
@@ -52,12 +52,12 @@ def train(config: ConfigDict, workdir: str | Path) -> None:
                 console.print(f"Started   {line}")
         else:
             state = experiment.restore(run, latest)
-        run.save_config(config)  # not before it is known to be that of the run's model
         print_parameters(state)
         if config.data.cache:
             experiment.keep_memories(state.variables())
         # Opens the evaluation data too: what is wrong with either shows now, not after hours.
         console.print(f"Search    {experiment.search.signature()}")
+        run.save_config(config)  # not before all of it is known to be right for the run
         if latest is None:
             run.save(state)  # so that there is always something to go back to
         else:
@@ -131,7 +131,7 @@ def _evaluate(
         print_scores(found, step)
         if whole:
             write(found, run.path)
-            draw_samples(found, experiment.eval_example(), run.path / "samples.png")
+            draw_samples(found, experiment.eval_example, run.path / "samples.png")
     return found
 
 

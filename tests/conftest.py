@@ -29,6 +29,11 @@ install_import_hook([f"jaxcap.{room}" for room in ARRAYS], "beartype.beartype")
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
+def pytest_make_parametrize_id(config, val, argname):
+    """A long text in a test's id, such as a message, gives way to the name of its argument."""
+    return argname if isinstance(val, str) and len(val) > 24 else None
+
+
 @pytest.fixture(scope="session")
 def reference_data() -> Path:
     """Reference data that is not part of the project: photographs, golden scores, activations."""

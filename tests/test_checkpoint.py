@@ -170,7 +170,7 @@ def test_a_config_older_than_a_field_has_its_default(tmp_path):
 @pytest.mark.parametrize("text", ['{"data": 3}', "", '{"steps": 3', "[1, 2]", "[]", "{}", '"text"'])
 def test_a_damaged_config_is_one_sentence(text, tmp_path):
     (tmp_path / "config.json").write_text(text)
-    with pytest.raises(UserError, match=r"config.json is damaged.*training command again"):
+    with pytest.raises(UserError, match=r"config.json is damaged.*Restore it from a copy"):
         Run(tmp_path).config()
 
 

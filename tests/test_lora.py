@@ -175,16 +175,16 @@ def test_a_run_that_went_on_is_the_one_that_was_not_cut(run, tmp_path):
     assert (state(run, 2).trained[a] != state(run, STEPS).trained[a]).any()
 
 
-def test_an_imported_captioner_is_given_fresh_adapters(run, tmp_path):
-    kept = state(run, STEPS)
-    params = {**kept.frozen, **kept.average}
-    params = {name: leaf + 1 for name, leaf in params.items() if not name.startswith("lora/")}
-    imported = Run(tmp_path / "imported")
-    imported.save_imported(params, kept.stats, {"source": "elsewhere"})
-    begun = Experiment.of_run(run, {}).restore(imported, 0)
-    assert (int(begun.step), set(begun.trained)) == (0, set(kept.trained))
-    found, expected = begun.variables(), linen_variables(params, kept.stats)
-    jax.tree.map(np.testing.assert_array_equal, found, expected)
+def test_who_starts_from_a_run_merges_its_adapters_and_is_given_fresh_ones(run, tmp_path):
+    config = settings()
+    config.init_from, config.model.lora = str(run.path), LORA[1:]
+    begun, report = Experiment.open(config, Run(tmp_path / "run")).fresh_state()
+    others = {f"lora/{name}/{which}" for name in RANKS if "up" in name for which in "ab"}
+    assert {name for name in begun.trained if name.startswith("lora/")} > others
+    assert set(report.fresh) == {name for name in begun.trained if name.startswith("lora/")}
+    kept = state(run, run.best_step())
+    expected = linen_variables({**kept.frozen, **kept.average}, kept.stats)
+    jax.tree.map(np.testing.assert_array_equal, begun.variables(), expected)
 
 
 def test_other_adapters_are_another_model(run):

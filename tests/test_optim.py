@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from jaxcap.config import base
-from jaxcap.optim import optimizer, rate, schedule, split
+from jaxcap.errors import UserError
+from jaxcap.optim import check_parts, optimizer, rate, schedule, split
 
 PARAMS = {
     "encoder/patches/kernel": jnp.full((2, 3), 0.5),
@@ -97,6 +98,13 @@ def test_a_factor_of_nothing_freezes_and_an_earlier_regex_may_spare_from_it():
     assert set(frozen) == {"encoder/patches/kernel"}
     assert set(trained) == set(PARAMS) - set(frozen)
     assert split(PARAMS, ()) == (PARAMS, {})
+
+
+def test_a_part_that_is_not_there_is_refused():
+    check_parts(PARAMS, (("^encoder/", 0.0), ("positions", 1.0), ("", 0.1)))
+    message = "'\\^encodr/' of optim.parts is found in no .* such as decoder/embedding and encoder"
+    with pytest.raises(UserError, match=message):
+        check_parts(PARAMS, (("^encoder/", 0.0), ("^encodr/", 0.0)))
 
 
 def test_parts_may_be_the_lists_that_a_stored_config_holds():

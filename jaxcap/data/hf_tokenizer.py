@@ -128,7 +128,10 @@ def _converted(folder: Path) -> Backend:
     from transformers import AutoTokenizer  # slow to import, and rarely needed
 
     try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True).backend_tokenizer
+        found = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+        return found.backend_tokenizer
     except Exception as error:  # whatever the library makes of a folder that holds none
         cause = " ".join(str(error).split())
         raise UserError(f"{lacking} transformers says: {cause}") from error

@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxcap.decode.search import Search
+from jaxcap.decode.select import NEVER
 
 Scores = Float[Array, "B K V"]
-NEVER = -jnp.inf
 
 
 def process(

@@ -2,9 +2,17 @@
 
 import hashlib
 from dataclasses import asdict, dataclass, fields
+from numbers import Integral, Real
 from typing import Any
 
 from jaxcap.errors import UserError, did_you_mean
+
+KINDS: dict[Any, tuple[type, str]] = {  # of a value, by the type of its field
+    int: (Integral, "a whole number"),
+    float: (Real, "a number"),
+    bool: (bool, "True or False"),
+}
+NUMBERS = (Integral, Real)  # which a bool is for Python, and for nobody else
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,11 @@ class Search:
     top_p: float = 1.0
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            kind, expected = KINDS.get(field.type, (object, ""))
+            if not isinstance(value, kind) or (kind in NUMBERS and isinstance(value, bool)):
+                raise UserError(f"search.{field.name} is {value!r}; expected {expected}.")
         checks = {
             "beams": (self.beams >= 1, "at least 1"),
             "max_len": (self.max_len >= 1, "at least 1"),

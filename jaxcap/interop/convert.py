@@ -21,10 +21,11 @@ from jaxcap.interop.generation import search_settings
 from jaxcap.interop.new_folder import check_new, new_folder
 from jaxcap.interop.origin import keep
 from jaxcap.interop.preprocessor import read_preprocessor
+from jaxcap.interop.report import Report
 from jaxcap.interop.source import Source, open_folder
-from jaxcap.interop.table import Report, load
+from jaxcap.interop.table import load
 from jaxcap.models import build
-from jaxcap.state import init_variables
+from jaxcap.state import init_variables, of_role
 
 
 def convert(folder: str | Path, run_dir: str | Path) -> Report:
@@ -52,9 +53,9 @@ def convert(folder: str | Path, run_dir: str | Path) -> Report:
     config = _config(source, plan)
     params, stats, report = _variables(source, plan, config, tokenizer)
     with new_folder(run_dir) as new, closing(Run(new)) as run:
-        run.save_imported(params, stats, {"source": source.folder.name})
+        run.save_imported(params, stats, {"source": source.folder.absolute().name})
         run.save_config(config)
-        run.save_tokenizer(tokenizer)
+        run.begin(tokenizer)
         keep(source, report, new)
     return report
 
@@ -151,14 +152,9 @@ def load_parts(
     report = Report()
     prefixes = [part.prefix for part in plan.parts().values()]
     for role, part in plan.parts().items():
-        mine = {
-            path.removeprefix(f"{role}/"): leaf
-            for path, leaf in leaves.items()
-            if path.startswith(f"{role}/")
-        }
         where = f"The {role} of {source.folder}"
         tensors = source.under(part.prefix, prefixes)
-        arrays, told = load(tensors, mine, part.table, plan.vocab_size, where)
+        arrays, told = load(tensors, of_role(leaves, role), part.table, plan.vocab_size, where)
         found |= {f"{role}/{path}": array for path, array in arrays.items()}
         report |= told.of(role, part.prefix)
     return found, report

@@ -15,21 +15,23 @@ from jaxcap.data.frame import Frame
 from jaxcap.data.hf_special_tokens import read_object
 from jaxcap.data.text import Tokenizer
 from jaxcap.decode import Search
-from jaxcap.interop.captioners import blueprint
+from jaxcap.errors import UserError
+from jaxcap.interop.captioners import Blueprint, blueprint
 from jaxcap.interop.generation import generation_config, search_settings
 from jaxcap.interop.model_card import model_card
 from jaxcap.interop.new_folder import check_new, new_folder
 from jaxcap.interop.origin import Origin, origin_of
-from jaxcap.interop.pair import Outline, pair
+from jaxcap.interop.pair import Outline, all_settings, pair
 from jaxcap.interop.preprocessor import Preprocessor, read_preprocessor, write_preprocessor
+from jaxcap.interop.report import Report
 from jaxcap.interop.source import open_folder
-from jaxcap.interop.table import Arrays, Report, store
+from jaxcap.interop.table import Arrays, store
 from jaxcap.interop.tokenizer import write_tokenizer
 from jaxcap.interop.weight_files import write_weights
 from jaxcap.lora import merged
 from jaxcap.models import build
 from jaxcap.models.captioning import CaptionModel
-from jaxcap.state import init_variables
+from jaxcap.state import init_variables, of_role
 
 GENERATION = "generation_config.json"
 
@@ -62,6 +64,7 @@ def export(run_dir: str | Path, out_dir: str | Path, step: int | None = None) ->
         source = open_folder(origin.folder)
         plan = blueprint(source.config, {}, str(origin.folder / "config.json"))
         outline = Outline(read_object(origin.folder / "config.json"), plan.parts(), {})
+        _check_same(model, plan)
     params, stats = run.restore_model(step, *shapes)
     arrays = {path: np.asarray(leaf) for path, leaf in {**merged(params), **stats}.items()}
     tensors = _tensors(arrays, outline, model.decoder.vocab_size, origin, run.imported(step))
@@ -77,6 +80,27 @@ def export(run_dir: str | Path, out_dir: str | Path, step: int | None = None) ->
         write_text(new / "README.md", model_card(run, config, step, outline.config))
 
 
+def _check_same(model: CaptionModel, plan: Blueprint) -> None:
+    """Refuse a network that is not that of the config.json which came with it.
+
+    Raises:
+      UserError: with the settings that differ.
+    """
+    for role, part in plan.parts().items():
+        here = all_settings(getattr(model, role))
+        there = {name: value for name, value in part.settings.items() if name in here}
+        differing = [
+            f"{role}.{name} is {here[name]!r}, and there {value!r}"
+            for name, value in there.items()
+            if here[name] != (tuple(value) if isinstance(value, list) else value)
+        ]
+        if differing:
+            raise UserError(
+                "This run is of another network than the captioner that it came from, whose "
+                f"config.json the export gives back: {'; '.join(differing)}."
+            )
+
+
 def _tensors(
     arrays: Arrays, outline: Outline, vocab: int, origin: Origin | None, imported: bool
 ) -> dict[str, np.ndarray]:
@@ -84,11 +108,7 @@ def _tensors(
     report = Report() if origin is None else origin.report
     found = {name: np.zeros(shape, np.float32) for name, shape in outline.idle.items()}
     for role, part in outline.parts.items():
-        mine = {
-            path.removeprefix(f"{role}/"): array
-            for path, array in arrays.items()
-            if path.startswith(f"{role}/")
-        }
+        mine = of_role(arrays, role)
         names = {path: report.loaded.get(f"{role}/{path}", "") for path in mine}
         known = {path: name.removeprefix(part.prefix) for path, name in names.items() if name}
         stored = store(mine, part.table, vocab, known)

@@ -65,6 +65,7 @@ def search_settings(said: Mapping[str, Any], where: str) -> dict[str, Any]:
     """What the search does as `generate` does with these fields, and nothing that is default.
 
     No id is kept from the search unless the source says so: a network may say any of its words.
+    Lengths that count a prompt there count what follows it here; they differ where there is one.
 
     Args:
       said: of generation_config.json, or of a config.json from before there was that file.
@@ -119,6 +120,12 @@ def generation_config(settings: Mapping[str, Any]) -> dict[str, Any]:
             f"The search of this run draws {settings['beams']} captions and takes the best of them "
             "(search.sample with search.beams); Transformers' generate has nothing like it. Set "
             "search.beams to 1, or search.sample to false."
+        )
+    if settings["groups"] > 1:
+        raise UserError(
+            f"The search of this run has {settings['groups']} diverse groups (search.groups); "
+            "generate of Transformers 5 has them no longer. Set search.groups to 1 and "
+            "search.diversity to 0 in the run's config.json."
         )
     back = {ours: name for name, ours in PLAIN.items()}
     back |= {name: name for name in OF_SAMPLES} if settings.get("sample") else {}

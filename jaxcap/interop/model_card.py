@@ -19,7 +19,8 @@ from PIL import Image
 from transformers import AutoImageProcessor, AutoTokenizer, {model}
 
 model = {model}.from_pretrained(FOLDER)
-shown, tokenizer = (auto.from_pretrained(FOLDER) for auto in (AutoImageProcessor, AutoTokenizer))
+shown = AutoImageProcessor.from_pretrained(FOLDER, backend="pil")
+tokenizer = AutoTokenizer.from_pretrained(FOLDER)
 pixels = shown(Image.open("photo.jpg").convert("RGB"), return_tensors="pt").pixel_values
 caption = model.generate(pixel_values=pixels{also})[0]
 print(tokenizer.decode(caption, skip_special_tokens=True))
@@ -76,12 +77,19 @@ def _training(run: Run, config: ConfigDict, step: int) -> dict[str, Any]:
     if run.imported(step):
         return {"Source": f"weights converted from {run.origin(step)['source']}, as they were"}
     optim = config.optim
-    return {
-        "Data": f"{config.data.source}, split {config.data.train}",
+    begun = {"Started from": Path(config.init_from).name} if config.init_from else {}
+    return begun | {
+        "Data": f"{_public(config.data.source)}, split {config.data.train}",
         "Steps": f"{step} of {config.steps}, {config.batch_size} images each",
         "Optimizer": f"{optim.kind}, rate {optim.lr}, decay {optim.weight_decay}, EMA {optim.ema}",
         "Seed": config.seed,
     }
+
+
+def _public(source: str) -> str:
+    """A source of data without the folders that it lies in: they are nobody else's business."""
+    kind, colon, places = source.partition(":")
+    return kind + colon + ",".join(Path(place).name for place in places.split(","))
 
 
 def _scores(folder: Path, step: int) -> str:

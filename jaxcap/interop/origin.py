@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxcap.checkpoint import write_text
+from jaxcap.checkpoint import ORIGIN, write_text
+from jaxcap.interop.report import Report
 from jaxcap.interop.source import Source
-from jaxcap.interop.table import Report
 from jaxcap.interop.weight_files import WHOLE, read_weights, write_weights
 
-FOLDER, REPORT = "origin", "report.json"
-WEIGHTS = ("*.safetensors", "*.bin", "*.h5", "*.msgpack", "*.index.json", "*.pt", "*.pth", "*.onnx")
+REPORT = "jaxcap_import.json"
+SETTINGS = (".json", ".txt", ".model", ".jinja", ".md")  # of the tokenizer too
+INDEX = ".index.json"  # of weights
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,11 @@ class Origin:
 
 def keep(source: Source, report: Report, run: Path) -> None:
     """Write the folder of a run."""
-    folder = run / FOLDER
+    folder = run / ORIGIN
     folder.mkdir()
-    weights = {file for pattern in WEIGHTS for file in source.folder.glob(pattern)}
     for file in source.folder.iterdir():
-        if file.is_file() and file not in weights and not file.name.startswith("."):
+        kept = file.suffix in SETTINGS and not file.name.startswith(".")
+        if kept and file.is_file() and not file.name.endswith(INDEX):
             shutil.copyfile(file, folder / file.name)
     write_text(folder / REPORT, json.dumps(vars(report), indent=1))
     if report.unused:
@@ -59,7 +60,7 @@ def keep(source: Source, report: Report, run: Path) -> None:
 
 def origin_of(run: Path) -> Origin | None:
     """What the import of a run kept; None of a run that was made here."""
-    folder = run / FOLDER
+    folder = run / ORIGIN
     if not folder.is_dir():
         return None
     return Origin(folder, Report(**json.loads((folder / REPORT).read_text(encoding="utf-8"))))

@@ -76,6 +76,12 @@ def open_folder(folder: str | Path) -> Source:
             f"{listing(folder)}."
         )
     said = read_object(folder / "config.json")
+    if "model_type" not in said and (folder / "checkpoints").is_dir():
+        raise UserError(
+            f"{folder} is a run directory, and not in the Hugging Face layout. A whole model "
+            "starts from a run by init_from at the top of the config; a part of one by the layout "
+            "that jaxcap convert RUN OUT --to hf writes."
+        )
     from transformers import AutoConfig  # slow to import, and rarely needed
 
     kind = said.pop("model_type", None)

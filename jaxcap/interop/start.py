@@ -11,9 +11,11 @@ from jaxcap.errors import UserError, did_you_mean
 from jaxcap.interop.captioners import text_family, vision_family
 from jaxcap.interop.efficientnet import EFFICIENTNET_LITE, weights_file
 from jaxcap.interop.preprocessor import read_preprocessor
+from jaxcap.interop.report import Report
 from jaxcap.interop.source import open_folder
-from jaxcap.interop.table import Report, Table, load
+from jaxcap.interop.table import Table, load
 from jaxcap.interop.torch_file import read_torch_file
+from jaxcap.state import of_role
 
 IMAGENET = "imagenet"  # weights that come in a package: its file and its table, by encoder
 PACKAGES: dict[str, tuple[Callable[[Mapping[str, Any]], Path], Table]] = {
@@ -70,12 +72,7 @@ def start(config: ConfigDict, leaves: Mapping[str, Any]) -> tuple[dict[str, np.n
         settings = config.model[role].to_dict()
         if not settings.get("init_from"):
             continue
-        mine = {
-            path.removeprefix(f"{role}/"): leaf
-            for path, leaf in leaves.items()
-            if path.startswith(f"{role}/")
-        }
-        arrays, told = _arrays(role, settings, mine)
+        arrays, told = _arrays(role, settings, of_role(leaves, role))
         found |= {f"{role}/{path}": array for path, array in arrays.items()}
         report |= told.of(role, "")
     return found, report
@@ -85,7 +82,7 @@ def _arrays(
     role: str, settings: Mapping[str, Any], leaves: Mapping[str, Any]
 ) -> tuple[dict[str, np.ndarray], Report]:
     if settings["init_from"] == IMAGENET:
-        return _packaged(settings, leaves)
+        return _packaged(role, settings, leaves)
     source = open_folder(settings["init_from"])
     where = f"The {role} of {source.folder}"
     if role == "encoder":
@@ -96,12 +93,12 @@ def _arrays(
 
 
 def _packaged(
-    settings: Mapping[str, Any], leaves: Mapping[str, Any]
+    role: str, settings: Mapping[str, Any], leaves: Mapping[str, Any]
 ) -> tuple[dict[str, np.ndarray], Report]:
     name = settings["name"]
     if name not in PACKAGES:
         raise UserError(
-            f"There are no weights of the encoder {name!r} in a package. "
+            f"There are no weights of the {role} {name!r} in a package. "
             f"{did_you_mean(name, PACKAGES)} Set its init_from to a directory in the Hugging Face "
             "layout, or leave it out to train from nothing."
         )

@@ -121,7 +121,7 @@ OLD = ((r"LayerNorm\.gamma$", "LayerNorm.weight"), (r"LayerNorm\.beta$", "LayerN
 def _bert(config: Config) -> Settings:
     return {
         "segments": config["type_vocab_size"],
-        "head_activation": ACTIVATIONS.get(config["hidden_act"], config["hidden_act"]),
+        "head_activation": ACTIVATIONS[config["hidden_act"]],
     }
 
 
@@ -190,10 +190,7 @@ ROBERTA = replace(
 BLIP_TEXT = replace(
     BERT,
     model_type="blip_text_model",
-    read=lambda config: {
-        "head_activation": _bert({**config, "type_vocab_size": 0})["head_activation"]
-    },
-    write=lambda _: {"is_decoder": True},
+    read=lambda config: {"head_activation": ACTIVATIONS[config["hidden_act"]]},
     table=replace(BERT.table, fresh=()),
 )
 
@@ -203,7 +200,6 @@ GIT_TEXT = replace(
     model_type="git",
     fixed={**POST, "fusion": "prefix"},
     read=lambda _: {},
-    write=lambda _: {},
     table=Table(
         rows=(
             *_body("git"),

@@ -6,6 +6,7 @@ import struct
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ DTYPES = {
     "ByteStorage": np.dtype("u1"),
     "BoolStorage": np.dtype("?"),
 }
+MOST = 10**6  # entries; a model has thousands
 
 
 def read_torch_file(path: str | Path) -> dict[str, np.ndarray]:
@@ -49,9 +51,10 @@ def read_torch_file(path: str | Path) -> dict[str, np.ndarray]:
             read = _read_zip if zipfile.is_zipfile(file) else _read_legacy
             file.seek(0)
             tree, storages = read(file, path)
-        return {
-            name: _view(leaf, storages) for name, leaf in _leaves(tree) if isinstance(leaf, _Tensor)
-        }
+        leaves = list(islice(_leaves(tree), MOST))
+        if len(leaves) == MOST:  # containers within one another may be far more than the file
+            raise ValueError(f"{MOST} entries or more")
+        return {name: _view(leaf, storages) for name, leaf in leaves if isinstance(leaf, _Tensor)}
     except UserError:
         raise
     except Exception as error:  # a damaged pickle can fail in any way that its opcodes can
@@ -176,10 +179,11 @@ def _view(tensor: _Tensor, storages: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def _leaves(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(tree, dict):
+    """What is in no container but ends one, an empty container among it."""
+    if isinstance(tree, dict) and tree:
         for key, branch in tree.items():
             yield from _leaves(branch, f"{prefix}.{key}" if prefix else str(key))
-    elif isinstance(tree, list | tuple) and not isinstance(tree, _Tensor):
+    elif isinstance(tree, list | tuple) and tree and not isinstance(tree, _Tensor):
         yield from _leaves(dict(enumerate(tree)), prefix)
     else:
         yield prefix, tree

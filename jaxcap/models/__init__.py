@@ -57,7 +57,8 @@ def build(config: ConfigDict, vocab_size: int, max_len: int) -> CaptionModel:
     if words < vocab_size:
         raise UserError(
             f"model.vocab_size is {words}, and the tokenizer has {vocab_size} words. Make it as "
-            "large, or 0."
+            "large, or 0. A pretrained decoder has the words that it has: then the tokenizer must "
+            "be its own, and the data without prompts."
         )
     given = {"vocab_size": words, "max_len": max_len}
     encoder = _part("encoder", ENCODERS, config.encoder, common)

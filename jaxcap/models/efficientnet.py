@@ -9,6 +9,7 @@ import math
 import flax.linen as nn
 from jaxtyping import Array, Float, UInt8
 
+from jaxcap.errors import UserError
 from jaxcap.models.conv_norm import ConvNorm
 from jaxcap.models.memory import Memory, from_grid
 from jaxcap.models.pixels import normalize
@@ -88,6 +89,11 @@ class Block(nn.Module):
 
 def block_args(variant: int) -> list[tuple[int, int, int, int]]:
     """(features, kernel, stride, expansion) of every block of the variant."""
+    if variant not in SCALES:
+        raise UserError(
+            f"There is no EfficientNet-lite{variant} here; model.encoder.variant is one of "
+            f"{', '.join(map(str, SCALES))}."
+        )
     width, depth = SCALES[variant]
     blocks = []
     for stage, (repeats, kernel, stride, expansion, features) in enumerate(STAGES):

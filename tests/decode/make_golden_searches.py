@@ -2,7 +2,7 @@
 
 It needs PyTorch, and is run by hand when a setting is added or Transformers changes its search:
 
-    python tests/decode/make_golden_searches.py
+    PYTHONPATH=tests python tests/decode/make_golden_searches.py
 """
 
 import json

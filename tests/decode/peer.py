@@ -1,6 +1,7 @@
 """Transformers' `generate` (PyTorch) with the toy tables in the place of a model."""
 
 import torch
+from generated import captions_of
 from toy import APART, next_row
 from transformers import GenerationConfig, GenerationMixin, PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutput
@@ -80,24 +81,11 @@ def outputs(table, search: Search, prompts, roles=APART):
 
 
 def generate(table, search: Search, prompts, roles=APART):
-    """Each image's captions that may be, [(score, tokens after the prompt)], best first.
-
-    Where `generate` gives no score, it is the sum of the model's own log-probabilities, by length.
-    """
-    found, eos = {}, roles[2]
+    """Each image's captions that may be, [(score, tokens after the prompt)], best first."""
+    found = {}
     for images, output in outputs(table, search, prompts, roles):
-        rows = output.sequences[:, 1 + len(prompts[images[0]]) :].tolist()
-        captions = [tuple(row[: [*row, eos].index(eos) + 1]) for row in rows]
-        if search.reorders:
-            scores = output.sequences_scores.tolist()
-        else:
-            logp = torch.stack(output.logits, dim=1).log_softmax(dim=-1)
-            scores = [
-                sum(float(logp[row, t, word]) for t, word in enumerate(caption))
-                / len(caption) ** search.length_penalty
-                for row, caption in enumerate(captions)
-            ]
-        pairs = list(zip(scores, captions, strict=True))
+        start = 1 + len(prompts[images[0]])
+        pairs = captions_of(output, start, roles[2], search.length_penalty)
         for i, image in enumerate(images):
             own = pairs[i * search.beams : (i + 1) * search.beams]
             found[image] = [(score, caption) for score, caption in own if score > JUNK]

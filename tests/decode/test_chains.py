@@ -1,5 +1,7 @@
 """Markov chains built by hand, whose best captions are known without any search."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,6 @@ from toy import BOS, EOS, PAD, on_host
 from jaxcap.decode import Search, decode
 
 A, B, C, D = 3, 4, 5, 6
-ROLES = {"bos": BOS, "eos": EOS, "pad": PAD}
 
 
 def chain(words):
@@ -21,22 +22,24 @@ def chain(words):
     return table
 
 
-def captions(table, search, **roles):
-    """What a search finds for one image."""
-
-    def step(state, token, t):
-        return jnp.asarray(table)[token], state
-
-    found = decode(
-        step,
+@partial(jax.jit, static_argnames=("search", "bos", "eos", "pad"))
+def follow(table, search, bos, eos, pad):
+    return decode(
+        lambda state, token, t: (table[token], state),
         (),
         search,
         prompt=jnp.zeros((1, 0), jnp.int32),
         prompt_len=jnp.zeros(1, jnp.int32),
         keys=jax.random.split(jax.random.key(0), 1),
-        **{**ROLES, **roles},
+        bos=bos,
+        eos=eos,
+        pad=pad,
     )
-    return on_host(found)
+
+
+def captions(table, search, bos=BOS, eos=EOS, pad=PAD):
+    """What a search finds for one image."""
+    return on_host(follow(table, search, bos, eos, pad))
 
 
 def test_beams_find_the_optimum_that_greedy_misses():

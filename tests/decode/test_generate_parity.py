@@ -5,7 +5,8 @@ from functools import cache
 
 import numpy as np
 import pytest
-from toy import APART, BOS, EOS, PAD, SHARED, endings, expect, run
+from generated import expect
+from toy import APART, BOS, EOS, PAD, SHARED, endings, run
 
 from jaxcap.decode import Search
 
@@ -53,7 +54,7 @@ PLAIN = [
 ]
 
 
-@pytest.mark.parametrize("search", PLAIN, ids=Search.signature)
+@pytest.mark.parametrize("search", PLAIN)
 def test_captions_and_scores_are_theirs(search):
     check(search)
     assert len(lengths(theirs(search))) > 2
@@ -93,7 +94,7 @@ MANY = Search(beams=4, max_len=6, length_penalty=0.8)
 
 
 @pytest.mark.parametrize("plain", [ONE, MANY], ids=["greedy", "beams"])
-@pytest.mark.parametrize("rules", RULES, ids=str)
+@pytest.mark.parametrize("rules", RULES)
 def test_captions_under_rules_are_theirs(plain, rules):
     search = replace(plain, **rules)
     check(search)
@@ -111,7 +112,7 @@ COMBINED = [
 ]
 
 
-@pytest.mark.parametrize("search", COMBINED, ids=Search.signature)
+@pytest.mark.parametrize("search", COMBINED)
 def test_captions_under_rules_of_other_searches_are_theirs(search):
     check(search)
     plain = Search(beams=search.beams, max_len=search.max_len, length_penalty=search.length_penalty)
@@ -128,7 +129,6 @@ def test_captions_under_rules_of_other_searches_are_theirs(search):
         {"repetition_penalty": 0.5, "min_len": 2, "no_repeat_ngram": 2},
         {"bad_words": ((EOS, 5), (EOS, EOS), (6, EOS)), "forced_eos": EOS},
     ],
-    ids=str,
 )
 def test_one_id_may_be_padding_beginning_and_end(beams, rules):
     search = Search(beams=beams, max_len=6, **rules)

@@ -4,14 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
-from toy import endings, expect, run
+from generated import expect
+from toy import endings, run
 
 from jaxcap.decode import Search
 
 GOLDEN = json.loads(Path(__file__).with_name("golden.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("case", GOLDEN["cases"], ids=lambda case: str(case["search"]))
+@pytest.mark.parametrize("case", GOLDEN["cases"])
 def test_captions_and_scores_are_those_of_transformers(case):
     prompts, roles = GOLDEN["prompts"], tuple(case["roles"])
     table = endings(len(prompts), GOLDEN["words"], GOLDEN["seed"])

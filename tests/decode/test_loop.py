@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import jax
@@ -99,7 +100,7 @@ SEARCHES = [replace(search, suppress=NEVER) for search in SEARCHES]
 PROMPTS = [(), (5,), (5, 6), (5, 5, 5)] * 5
 
 
-@pytest.mark.parametrize("search", SEARCHES, ids=Search.signature)
+@pytest.mark.parametrize("search", SEARCHES)
 def test_beams_equal_the_written_out_search(search):
     table = endings(20, vocab=WORDS)
     found = run(table, search, PROMPTS)
@@ -150,16 +151,11 @@ def test_the_loop_ends_when_nothing_more_can_be_said(beams):
         logits = jnp.where(jnp.arange(4) == jnp.where(t == 0, 3, EOS), 0.0, -jnp.inf)
         return jnp.broadcast_to(logits[None, None], (1, beams, 4)), state
 
-    found = decode(
-        step,
-        (),
-        Search(beams=beams, max_len=50),
+    search, ids = Search(beams=beams, max_len=50), {"bos": BOS, "eos": EOS, "pad": PAD}
+    found = jax.jit(partial(decode, step, (), search, **ids))(
         prompt=jnp.zeros((1, 0), jnp.int32),
         prompt_len=jnp.zeros(1, jnp.int32),
         keys=jax.random.split(jax.random.key(0), 1),
-        bos=BOS,
-        eos=EOS,
-        pad=PAD,
     )
     assert found.tokens[0, 0, :3].tolist() == [3, EOS, PAD]
     assert found.scores[0].tolist() == [0.0, -np.inf][:beams]
@@ -180,7 +176,6 @@ GREEDY = Search(max_len=6, early_stopping=True)
 @pytest.mark.parametrize(
     "search",
     [GREEDY, replace(GREEDY, repetition_penalty=3.0), replace(GREEDY, repetition_penalty=0.2)],
-    ids=Search.signature,
 )
 def test_one_beam_takes_the_best_logit_each_time_and_its_score_is_the_models(search):
     table = tables(20, vocab=WORDS)
@@ -270,9 +265,7 @@ def test_each_step_draws_anew():
     assert abs(chi_square - degrees) < 5 * np.sqrt(2 * degrees)
 
 
-@pytest.mark.parametrize(
-    "settings", [{}, {"groups": 3, "diversity": 1.0}, {"sample": True}], ids=str
-)
+@pytest.mark.parametrize("settings", [{}, {"groups": 3, "diversity": 1.0}, {"sample": True}])
 def test_sharded_over_devices_it_is_the_same_and_without_collectives(settings):
     search = Search(beams=3, max_len=6, suppress=(PAD,), **settings)
     table = tables(16, vocab=WORDS, seed=2)
@@ -298,6 +291,11 @@ def test_sharded_over_devices_it_is_the_same_and_without_collectives(settings):
     [
         ({"beam": 3}, "'beam'.*Did you mean 'beams'"),
         ({"beams": 0}, r"search\.beams is 0; expected at least 1"),
+        ({"beams": "4"}, r"search\.beams is '4'; expected a whole number"),
+        ({"max_len": 20.0}, r"search\.max_len is 20\.0; expected a whole number"),
+        ({"min_len": True}, r"search\.min_len is True; expected a whole number"),
+        ({"length_penalty": None}, r"search\.length_penalty is None; expected a number"),
+        ({"sample": 1}, r"search\.sample is 1; expected True or False"),
         ({"min_len": 9, "max_len": 8}, r"min_len is 9; expected from 0 to max_len \(8\)"),
         ({"beams": 4, "groups": 3}, r"groups is 3; .* a divisor of beams \(4\)"),
         ({"beams": 4, "groups": 2, "sample": True}, "without sampling"),
@@ -320,7 +318,6 @@ def test_settings_that_cannot_be_are_refused(settings, words):
 @pytest.mark.parametrize(
     "settings",
     [{"bad_words": [[3, 12]]}, {"suppress": [12]}, {"forced_bos": 12}, {"forced_eos": 12}],
-    ids=str,
 )
 def test_ids_that_the_model_does_not_have_are_refused(settings):
     (name,) = settings

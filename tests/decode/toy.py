@@ -71,16 +71,6 @@ def run(table, search, prompts=None, first=0, roles=APART):
     return on_host(found)
 
 
-def expect(found, prompts, expected, pad=PAD):
-    """The captions of each image are the expected [(score, tokens)], and no others are there."""
-    for image, (prompt, captions) in enumerate(zip(prompts, expected, strict=True)):
-        assert (found.scores[image] > -np.inf).sum() == len(captions) > 0
-        for k, (score, caption) in enumerate(captions):
-            row, whole = found.tokens[image, k].tolist(), [*prompt, *caption]
-            assert row == whole + [pad] * (len(row) - len(whole))
-            np.testing.assert_allclose(found.scores[image, k], score, rtol=1e-5, atol=1e-5)
-
-
 def on_host(found):
     """Captions with numpy arrays for leaves."""
     return SimpleNamespace(**{name: np.asarray(leaf) for name, leaf in vars(found).items()})

@@ -1,6 +1,8 @@
 """Writes tests/interop/golden, by hand and with PyTorch, for machines that have none of it.
 
-It holds small captioners of Transformers, and what they say of a few images.
+It holds small captioners of Transformers, and what they say of a few images:
+
+    PYTHONPATH=tests python tests/interop/make_golden_captioners.py
 """
 
 import shutil

@@ -4,18 +4,21 @@ No weight of theirs is what it starts from by default, and a few steps of traini
 of each photograph one of several things: captions of random words, of one to eight tokens.
 """
 
+import re
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
 import transformers as hf
+from generated import captions_of
 from sources import config_of, photographs, processor_of, roles_of, save_tokenizer
 
 torch.set_num_threads(1)  # the tests share the machine
 
 CLASSES = {"blip": hf.BlipForConditionalGeneration, "git": hf.GitForCausalLM}
 LONGEST = 9  # tokens of a caption, with that of the start
+LAYER = r".*(layers?|h|blocks)\.\d+"  # the name of a layer
 EACH, SAID, STEPS = 3, range(4, 20), 30  # captions of a photograph, their words; of the training
 
 
@@ -64,11 +67,22 @@ class Peer:
         logits = self.model(pixel_values=pixels, **said, **how).logits
         return logits[:, -tokens.shape[1] :]
 
-    def generate(self, pixels, prompt=(), **settings):
-        """Each image's captions, [(score, tokens after the prompt)], best first.
+    def hidden(self, pixels, tokens):
+        """What each layer gives, of the encoder and then of the decoder, [B, S, width]."""
+        layers = {n: x for n, x in self.model.named_modules() if re.fullmatch(LAYER, n)}
+        found = []
+        hooks = [
+            layer.register_forward_hook(lambda _, __, x: found.append(x))
+            for name, layer in layers.items()
+            if not any(other.startswith(f"{name}.") for other in layers)  # no stage of layers
+        ]
+        self.logits(pixels, tokens)
+        for hook in hooks:
+            hook.remove()
+        return [x[0] if isinstance(x, tuple) else x for x in found]
 
-        Where `generate` gives no score, it is the mean log-probability.
-        """
+    def generate(self, pixels, prompt=(), **settings):
+        """Each image's captions, [(score, tokens after the prompt)], best first."""
         rows = torch.tensor([[self.roles["bos"], *prompt]]).expand(len(pixels), -1)
         if self.name == "blip":
             rows = torch.nn.functional.pad(rows, (0, 1))  # its `generate` drops the last
@@ -80,18 +94,7 @@ class Peer:
             output_scores=True,
             output_logits=True,
         )
-        sequences = output.sequences[:, 1 + len(prompt) :].tolist()
-        eos = self.roles["eos"]
-        captions = [tuple(row[: [*row, eos].index(eos) + 1]) for row in sequences]
-        if "sequences_scores" in output:
-            scores = output.sequences_scores.tolist()
-        else:
-            logp = torch.stack(output.logits, dim=1).log_softmax(dim=-1)
-            scores = [
-                np.mean([float(steps[t, word]) for t, word in enumerate(caption)])
-                for steps, caption in zip(logp, captions, strict=True)
-            ]
-        found = list(zip(scores, captions, strict=True))
+        found = captions_of(output, 1 + len(prompt), self.roles["eos"])
         each = len(found) // len(pixels)
         return [found[i : i + each] for i in range(0, len(found), each)]
 

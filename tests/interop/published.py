@@ -19,7 +19,7 @@ from jaxcap.interop.table import store
 from jaxcap.interop.weight_files import read_weights, write_weights
 from jaxcap.models import build
 from jaxcap.models.words import TILE
-from jaxcap.state import init_variables, new_state
+from jaxcap.state import init_variables, new_state, of_role
 
 LONGEST = 9  # tokens of a caption, with that of the start
 OF_IMAGE = "cross_attention/out/kernel"  # what says what is seen
@@ -84,12 +84,6 @@ def lift(params: dict[str, np.ndarray], token: int, by: float) -> None:
         table = "unembedding" if "decoder/words/unembedding" in params else "embedding"
         shift = params["decoder/last_norm/bias"]
         params[f"decoder/words/{table}"][token] += by * shift / np.square(shift).sum()
-
-
-def of_role(arrays, role: str) -> dict:
-    """Those of the encoder, the bridge or the decoder, by the paths that they have in it."""
-    head = f"{role}/"
-    return {path.removeprefix(head): leaf for path, leaf in arrays.items() if path.startswith(head)}
 
 
 def random_arrays(shapes, vocab: int, seed: int = 0) -> dict[str, np.ndarray]:

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import transformers as hf
-from published import publish
+from published import photo_table, publish
 from sources import SIDE, photographs
 from typer.testing import CliRunner
 
@@ -43,15 +43,7 @@ def imported(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A table of photographs with captions in words of the sources."""
-    folder = tmp_path_factory.mktemp("data")
-    rows = ["image,caption,split"]
-    for i, photo in enumerate(PHOTOS):
-        photo.save(folder / f"{i}.png")
-        split = "val" if i > 5 else "train"
-        rows += [f"{i}.png,w{5 + i} w{6 + k} w9,{split}" for k in range(2)]
-    (folder / "table.csv").write_text("\n".join(rows))
-    return f"csv:{folder / 'table.csv'}"
+    return photo_table(tmp_path_factory.mktemp("data") / "table")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -89,12 +81,10 @@ def test_eval_scores_it(imported, data, tmp_path):
     assert "beams=3,max_len=8" in scores["signature"]
 
 
-def test_training_goes_on_from_it(imported, data, tmp_path):
+def test_training_starts_from_it(imported, data, tmp_path):
     """What is frozen stays as it was published; the rest moves from there."""
-    name = "vit+gpt2"
     place = tmp_path / "run"
-    shutil.copytree(imported[0] / name, place)
-    config = get_config(str(place))
+    config = get_config(str(imported[0] / "vit+gpt2"))
     config.steps, config.batch_size, config.eval.batch_size = 2, 8, 8
     config.data.source = data
     config.optim.parts = (("^encoder/", 0.0), ("", 1.0))

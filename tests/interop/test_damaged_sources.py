@@ -113,7 +113,6 @@ def test_a_file_that_is_damaged(file, source):
         ({"decoder__vocab_size": 39}, "has 40 words, and the decoder only 39"),
         ({"decoder__tie_word_embeddings": False}, "has no tensor 'lm_head.weight'"),
     ],
-    ids=str,
 )
 def test_a_config_of_another_network(changes, message, source):
     say(source, "config.json", **changes)
@@ -128,7 +127,6 @@ def test_a_config_of_another_network(changes, message, source):
         ("blip", {"text_config__hidden_act": "tanh"}, "the activation 'tanh' is not known here"),
         ("blip", {"text_config__bos_token_id": 40}, "has 40 for its bos; expected .* 0 to 39"),
     ],
-    ids=str,
 )
 def test_a_config_of_another_network_of_other_families(name, changes, message, intact, tmp_path):
     shutil.copytree(intact / name, tmp_path / "source")
@@ -158,7 +156,6 @@ def test_a_config_of_another_network_of_other_families(name, changes, message, i
         ({"eos_token_id": [39, 5]}, r"has \[39, 5\] for its eos; expected one of"),
         ({"pad_token_id": "x"}, "has 'x' for its pad|says pad_token_id = 'x'"),
     ],
-    ids=str,
 )
 def test_a_search_that_there_is_not(changes, message, source):
     say(source, "generation_config.json", **changes)
@@ -222,11 +219,43 @@ def test_a_place_that_is_taken(source, tmp_path):
     for place in ("taken", "taken/notes.txt"):
         with pytest.raises(UserError, match="name a new directory"):
             convert(source, tmp_path / place)
+    with pytest.raises(UserError, match=r"cannot be made: .*notes.txt is no directory"):
+        convert(source, tmp_path / "taken/notes.txt/deep/run")
     assert (tmp_path / "taken" / "notes.txt").read_text() == "mine"
 
 
+def test_a_place_that_cannot_be_made(source, monkeypatch):
+    def fail(**_):
+        raise PermissionError("not yours")
+
+    monkeypatch.setattr("tempfile.TemporaryDirectory", fail)
+    with pytest.raises(UserError, match="run cannot be made: not yours"):
+        convert(source, source.parent / "run")
+
+
+def test_a_run_is_no_source(source, tmp_path):
+    convert(source, tmp_path / "run")
+    refused(tmp_path / "run", "is a run directory, and not in .* init_from at the top")
+
+
+def test_the_directory_that_one_stands_in(source, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    convert(source, ".")
+    assert Run(tmp_path / "here").origin(0) == {"source": "source"}
+
+
+def test_what_is_kept_of_a_source_are_its_settings(source, tmp_path):
+    for name in ("rust_model.ot", "report.json", "model.onnx_data", ".secret.json", "merges.txt"):
+        (source / name).write_text("{}")
+    convert(source, tmp_path / "run")
+    kept = {file.name for file in (tmp_path / "run" / "origin").iterdir()}
+    published = {file.name for file in source.glob("*.json")} | {"merges.txt"}
+    assert kept == (published - {".secret.json"}) | {"jaxcap_import.json"}
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
-@pytest.mark.parametrize("at", ["save_imported", "wait", "save_tokenizer", "close", "keep"])
+@pytest.mark.parametrize("at", ["save_imported", "wait", "begin", "close", "keep"])
 def test_a_failure_in_the_middle_leaves_nothing(at, error, source, monkeypatch):
     def fail(*_):
         raise error("stopped")

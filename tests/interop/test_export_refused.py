@@ -4,11 +4,12 @@ import json
 import shutil
 
 import pytest
-from published import BERT, GPT2, SEES, SPEAKS, UNEQUAL, made
+from published import BERT, GPT2, SEES, SPEAKS, UNEQUAL, made, publish
 
 from jaxcap.errors import UserError
 from jaxcap.interop import export as exporting
 from jaxcap.interop import weight_files
+from jaxcap.interop.convert import convert
 from jaxcap.interop.export import export
 
 
@@ -112,3 +113,19 @@ def test_a_failure_in_mid_write_leaves_nothing(there, run, tmp_path, monkeypatch
     export(run, out)
     assert {"config.json", "model.safetensors", "README.md"} < {file.name for file in out.iterdir()}
     assert list(out.parent.iterdir()) == [out]
+
+
+def test_an_import_that_became_another_network(tmp_path):
+    publish("vit+gpt2", tmp_path / "source")
+    convert(tmp_path / "source", tmp_path / "run")
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    config["model"]["decoder"]["activation"] = "relu"
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match=r"decoder.activation is 'relu', and there 'gelu_tanh'\.$"):
+        export(tmp_path / "run", tmp_path / "out")
+
+
+def test_groups_that_generate_has_no_longer(changed, tmp_path):
+    run = changed("search", {"beams": 4, "groups": 2, "diversity": 0.5})
+    with pytest.raises(UserError, match=r"has 2 diverse groups .* Set search.groups to 1"):
+        export(run, tmp_path / "out")

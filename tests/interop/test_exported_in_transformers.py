@@ -5,7 +5,6 @@ import io
 import re
 import runpy
 import shutil
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +29,6 @@ PAIR = hf.VisionEncoderDecoderModel
 CLASSES = {"blip": hf.BlipForConditionalGeneration, "git": hf.GitForCausalLM}
 
 
-@cache
 def opened(folder, kind=PAIR):
     """(the model of a folder, its tokenizer, the photographs as it takes them)."""
     model, told = kind.from_pretrained(folder, output_loading_info=True)
@@ -103,8 +101,8 @@ def test_what_was_made_here_captions_there(name, tmp_path):
 )
 def test_what_was_trained_further_captions_there(name, ends, side, tmp_path):
     """It stays of its kind, and is float32 then; at another resolution too."""
-    run = Run(imported(name, torch.float16, tmp_path))
-    config = runpy.run_path(str(FINETUNE))["get_config"](str(run.path))
+    parent, run = imported(name, torch.float16, tmp_path), Run(tmp_path / "mine")
+    config = runpy.run_path(str(FINETUNE))["get_config"](str(parent))
     config.data.source = f"shapes:size={SIDE},train=40"
     config.data.image_size = side
     train_at_random(run, Experiment.open(config, run), ends)

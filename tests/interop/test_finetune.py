@@ -40,10 +40,10 @@ def params_of(run):
 def tuned(tmp_path_factory):
     """Imported, given adapters with the flags of the config's docstring, trained, exported."""
     folder = tmp_path_factory.mktemp("tuned")
-    source, run, out = (folder / name for name in ("source", "run", "out"))
+    source, imported, run, out = (folder / name for name in ("source", "imported", "run", "out"))
     publish("vit+gpt2", source)
-    told = convert(source, run)
-    before = params_of(run)
+    told = convert(source, imported)
+    before = params_of(imported)
     doc = ast.get_docstring(ast.parse(FINETUNE.read_text()))
     lora = shlex.split(" ".join(re.findall(r'--config\S+="[^"]+"', doc)))
     flags = {
@@ -58,7 +58,7 @@ def tuned(tmp_path_factory):
     trained = subprocess.run(
         [
             *(sys.executable, "-m", "jaxcap.main"),
-            *(f"--config={FINETUNE}:{run}", f"--workdir={run}"),
+            *(f"--config={FINETUNE}:{imported}", f"--workdir={run}"),
             *(f"--config.{name}={value}" for name, value in flags.items()),
             *lora,
         ],
@@ -77,7 +77,7 @@ def test_the_commands_say_what_they_did(tuned):
     count = len(read_weights(tuned.folder / "source"))
     first, *rest = tuned.told.splitlines()
     assert int(re.fullmatch(r"(\d+) parameters loaded", first)[1]) > count  # some lie together
-    assert rest == [f"Written to {tuned.run}.", f"Written to {tuned.out}."]
+    assert rest == [f"Written to {tuned.folder / 'imported'}.", f"Written to {tuned.out}."]
 
 
 def test_the_config_is_that_of_the_run_and_of_the_flags(tuned):
@@ -105,4 +105,7 @@ def test_the_export_is_the_source_with_the_adapters_in_it(tuned):
     assert again.keys() == params.keys()
     for path, leaf in params.items():
         np.testing.assert_array_equal(again[path], leaf)
-    assert "| Steps | 2 of 2, 8 images each |" in (tuned.out / "README.md").read_text()
+    card = (tuned.out / "README.md").read_text()
+    assert "| Started from | imported |" in card
+    assert "| Data | csv:table.csv, split train |" in card
+    assert "| Steps | 2 of 2, 8 images each |" in card

@@ -31,13 +31,8 @@ def searches(draw):
         "forced_eos": draw(st.none() | st.integers(51, 60)),
     }
     settings["min_len"] = draw(st.integers(0, settings["max_len"]))
-    kind = draw(st.sampled_from(["beams", "groups", "sample"]))
-    if kind == "beams":
+    if draw(st.booleans()):
         settings["beams"] = draw(st.integers(1, 5))
-    elif kind == "groups":
-        settings["groups"] = draw(st.integers(2, 3))
-        settings["beams"] = settings["groups"] * draw(st.integers(1, 3))
-        settings["diversity"] = draw(share)
     else:
         drawn = {"temperature": share, "top_k": st.integers(0, 9), "top_p": st.floats(0.1, 1.0)}
         settings |= {"sample": True, **{name: draw(value) for name, value in drawn.items()}}
@@ -49,6 +44,12 @@ def test_a_search_comes_back_from_its_file(settings):
     search = Search.of(**settings)
     said = json.loads(json.dumps(generation_config(vars(search))))
     assert Search.of(**search_settings(said, "it")) == search
+
+
+def test_groups_come_from_files_of_when_there_were_groups():
+    said = {"num_beams": 6, "num_beam_groups": 3, "diversity_penalty": 0.5}
+    search = Search.of(**search_settings(said, "it"))
+    assert (search.beams, search.groups, search.diversity) == (6, 3, 0.5)
 
 
 def test_the_defaults_are_those_of_transformers():
@@ -79,7 +80,6 @@ def test_drawn_beams_are_refused():
         {"min_new_tokens": 2, "min_length": 7},
         {"min_length": 1},
     ],
-    ids=str,
 )
 @pytest.mark.filterwarnings("ignore:Using the model-agnostic default")
 def test_lengths_are_those_of_generate(said):

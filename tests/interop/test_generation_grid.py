@@ -1,20 +1,17 @@
 """What generation_config.json asks of `generate` it asks of the search: the same captions."""
 
 from functools import cache, partial
+from types import SimpleNamespace
 
 import jax
 import numpy as np
 import pytest
+from generated import expect
 from sources import photographs, roles_of
 
-from jaxcap import Captioner
 from jaxcap.decode import Search
 from jaxcap.decode.captions import captioner
-from jaxcap.interop.convert import convert
 from jaxcap.interop.generation import search_settings
-
-pytest.importorskip("torch", reason="Transformers' generate runs on PyTorch")
-from peers import Peer
 
 PHOTOS = photographs(20)
 NAMES = ("vit+gpt2", "vit+bert")  # of the first, one id begins, ends and fills a row
@@ -52,44 +49,48 @@ GRID = [  # both captioners meet each search and each rule
 
 
 @pytest.fixture(scope="module")
-def pairs(tmp_path_factory):
-    """By name: a captioner of Transformers, what became of it, and the memory of PHOTOS."""
+def shown(pairs):
+    """By name: a captioner that has seen PHOTOS, and what the original says of them."""
 
     @cache
     def make(name):
-        folder = tmp_path_factory.mktemp(name)
-        theirs = Peer(name)
-        theirs.publish(folder / "source")
-        convert(folder / "source", folder / "run")
-        ours = Captioner.load(folder / "run")
-        shown = np.stack([ours.pixels(photo) for photo in PHOTOS])
+        theirs, ours = pairs(name).theirs, pairs(name).ours
+        pixels = theirs.pixels(PHOTOS)
+
+        def generate(num_beams, **rest):
+            count = {"num_beams": num_beams, "num_return_sequences": num_beams}
+            return theirs.generate(pixels, **count, **rest)
+
+        images = np.stack([ours.pixels(photo) for photo in PHOTOS])
         features = jax.jit(partial(ours._model.apply, method="features"))
-        return theirs, ours, features(ours._variables, shown).tokens
+        return SimpleNamespace(
+            ours=ours,
+            memory=features(ours._variables, images).tokens,
+            settings=theirs.model.generation_config.to_dict(),
+            generate=generate,
+            plain=cache(generate),
+        )
 
     return make
 
 
 @pytest.mark.parametrize(("name", "search", "rule"), GRID)
-def test_captions_and_scores_are_theirs(name, search, rule, pairs):
-    theirs, ours, memory = pairs(name)
-    fields = {**theirs.model.generation_config.to_dict(), **search, **rule}
+def test_captions_and_scores_are_theirs(name, search, rule, shown):
+    it = shown(name)
+    ours, fields = it.ours, {**it.settings, **search, **rule}
     find = captioner(ours._model, ours.tokenizer, Search.of(**search_settings(fields, "it")))
     batch = {
-        "memory": memory,
+        "memory": it.memory,
         "prompt": np.zeros((len(PHOTOS), 0), np.int32),
         "prompt_len": np.zeros(len(PHOTOS), np.int32),
         "index": np.arange(len(PHOTOS), dtype=np.int32),
     }
     found = jax.jit(find)(ours._variables, batch)
-    ask = partial(theirs.generate, theirs.pixels(PHOTOS), num_return_sequences=search["num_beams"])
-    expected = ask(**search, **rule)
-    for image, captions in enumerate(expected):
-        for k, (score, caption) in enumerate(captions):
-            row = found.tokens[image, k].tolist()
-            assert row == [*caption, *[ours.tokenizer.pad] * (len(row) - len(caption))]
-            assert found.scores[image, k] == pytest.approx(score, rel=1e-5, abs=1e-5)
+    plain = it.plain(**search)
+    expected = it.generate(**search, **rule) if rule else plain
+    expect(found, [()] * len(PHOTOS), expected, ours.tokenizer.pad)
     if rule:
-        assert words(expected) != words(ask(**search))
+        assert words(expected) != words(plain)
     else:
         assert len(set(words(expected))) > len(PHOTOS) / 3
         assert len({len(caption) for caption in words(expected)}) > 3

@@ -1,12 +1,12 @@
 """A published captioner here is what it is in Transformers: memory, logits, captions, tensors."""
 
 import shutil
-from functools import cache, partial
-from types import SimpleNamespace
+from functools import partial
 
 import jax
 import numpy as np
 import pytest
+from generated import expect
 from safetensors.numpy import load_file
 from sources import NAMES, SIDE, WORDS, photographs
 
@@ -15,15 +15,19 @@ from jaxcap.decode import Search
 from jaxcap.decode.captions import captioner
 from jaxcap.interop.convert import convert
 from jaxcap.interop.export import export
+from jaxcap.models.blocks import MemoryBlock
+from jaxcap.models.decoder_block import DecoderBlock
+from jaxcap.models.windows import WindowBlock
 from jaxcap.state import flat
 
 torch = pytest.importorskip("torch", reason="Transformers' models are written in PyTorch")
 import transformers as hf  # noqa: E402
-from peers import LONGEST, Peer  # noqa: E402
+from peers import LONGEST  # noqa: E402
 
 RNG = np.random.default_rng(1)
 PHOTOS = photographs(16)
 B, K, T = 3, 2, 7
+IMAGES = RNG.integers(0, 256, (B, SIDE, SIDE, 3), np.uint8)
 TOKENS = RNG.integers(4, WORDS - 1, (B, K, T)).astype(np.int32)
 MASK = np.arange(T) < np.array([[7, 3], [1, 6], [5, 7]])[..., None]
 NEAR = 2e-5
@@ -49,34 +53,26 @@ BUFFERS = {  # of Transformers 4
 }
 
 every = pytest.mark.parametrize("name", NAMES)
+BLOCKS = (DecoderBlock, MemoryBlock, WindowBlock)
 
 
-@pytest.fixture(scope="module")
-def pairs(tmp_path_factory):
-    """By name: a captioner of Transformers, and what became of it here."""
+def is_block(module, method):
+    return isinstance(module, BLOCKS) and method == "__call__"
 
-    @cache
-    def make(name):
-        folder = tmp_path_factory.mktemp(name)
-        theirs = Peer(name)
-        theirs.publish(folder / "source")
-        report = convert(folder / "source", folder / "run")
-        ours = Captioner.load(folder / "run")
-        return SimpleNamespace(theirs=theirs, ours=ours, folder=folder, report=report)
 
-    return make
+@partial(jax.jit, static_argnums=0)
+def answer(model, variables, images, tokens):
+    """(features, memory, logits, what each layer gives) of images and tokens [B, K, T]."""
+    tell = partial(model.apply, variables, capture_intermediates=is_block)
+    features, seen = tell(images, method="features")
+    memory = model.apply(variables, features, method="encode")
+    logits, said = tell(features, tokens)
+    layers = flat(seen["intermediates"]) | flat(said["intermediates"])
+    return features.tokens, memory.tokens, logits, layers
 
 
 def ask(ours, images, tokens):
-    """(features, memory, logits) of images [B, h, w, 3] and tokens [B, K, T]."""
-
-    @jax.jit
-    def answer(variables, images, tokens):
-        features = ours._model.apply(variables, images, method="features")
-        memory = ours._model.apply(variables, features, method="encode")
-        return features.tokens, memory.tokens, ours._model.apply(variables, features, tokens)
-
-    return map(np.asarray, answer(ours._variables, images, tokens))
+    return jax.tree.map(np.asarray, answer(ours._model, ours._variables, images, tokens))
 
 
 def pixels_of(theirs, images):
@@ -95,10 +91,9 @@ def same(ours, theirs):
 def test_memory_and_logits(name, pairs):
     """Of several streams at once, some of which are padded."""
     theirs, ours = pairs(name).theirs, pairs(name).ours
-    images = RNG.integers(0, 256, (B, SIDE, SIDE, 3), np.uint8)
-    pixels = pixels_of(theirs, images)
+    pixels = pixels_of(theirs, IMAGES)
     tokens = np.where(MASK, TOKENS, theirs.roles["pad"]).astype(np.int32)
-    features, memory, logits = ask(ours, images, tokens)
+    features, memory, logits, _ = ask(ours, IMAGES, tokens)
     same(features, theirs.features(pixels))
     same(memory, theirs.memory(theirs.features(pixels)))
     assert logits.shape == (B, K, T, WORDS)
@@ -109,10 +104,27 @@ def test_memory_and_logits(name, pairs):
 
 
 @every
+def test_hidden_states_of_every_layer(name, pairs):
+    theirs, ours = pairs(name).theirs, pairs(name).ours
+    *_, layers = ask(ours, IMAGES, TOKENS)
+    found = {path: x for path, (x,) in layers.items()}
+    in_order = sorted(found, key=lambda path: (path.startswith("decoder/"), path))
+    for k in range(K):
+        tokens = torch.from_numpy(TOKENS[:, k]).long()
+        expected = theirs.hidden(pixels_of(theirs, IMAGES), tokens)
+        assert len(expected) == len(found)
+        for path, x in zip(in_order, expected, strict=True):
+            if path.startswith("decoder/"):  # after the image where that comes first
+                same(found[path][:, k], x[:, -T:])
+            else:
+                same(found[path].reshape(x.shape), x)  # a map, or a row
+
+
+@every
 @pytest.mark.parametrize("shape", [(40, 40), (24, 56)], ids=str)
 def test_memory_of_another_resolution(name, shape, pairs):
     theirs, ours = pairs(name).theirs, pairs(name).ours
-    images = RNG.integers(0, 256, (B, *shape, 3), np.uint8)
+    images = np.random.default_rng(1).integers(0, 256, (B, *shape, 3), np.uint8)
     always = name.startswith(("beit", "dinov2", "swin"))
     how = {} if always else {"interpolate_pos_encoding": True}
     features = jax.jit(partial(ours._model.apply, method="features"))(ours._variables, images)
@@ -154,13 +166,12 @@ def test_prompts_of_different_lengths(name, pairs):
         "index": np.arange(4, dtype=np.int32),
     }
     found = jax.jit(captioner(ours._model, ours.tokenizer, search))(ours._variables, batch)
-    for i, prompt in enumerate(prompts):
-        pixels = theirs.pixels(PHOTOS[i : i + 1])
-        (expected,) = theirs.generate(pixels, prompt, max_new_tokens=6, num_return_sequences=3)
-        for k, (score, caption) in enumerate(expected):
-            whole = [*prompt, *caption]
-            assert found.tokens[i, k].tolist()[: len(whole)] == whole
-            assert found.scores[i, k] == pytest.approx(score, abs=NEAR)
+    how = {"max_new_tokens": 6, "num_return_sequences": 3}
+    expected = [
+        theirs.generate(theirs.pixels([photo]), prompt, **how)[0]
+        for photo, prompt in zip(PHOTOS[:4], prompts, strict=True)
+    ]
+    expect(found, prompts, expected, ours.tokenizer.pad)
 
 
 @pytest.mark.parametrize("name", ["blip"])

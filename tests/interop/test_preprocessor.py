@@ -80,7 +80,7 @@ def assert_same(theirs, ours, image, rgb):
     assert (np.abs(mine - expected) * ours.std).max() <= 2e-6
 
 
-@pytest.mark.parametrize(("name", "content"), CASES, ids=str)
+@pytest.mark.parametrize(("name", "content"), CASES)
 def test_the_pixels_are_those_of_transformers(name, content, tmp_path):
     ours = read_preprocessor(write(tmp_path, {"image_processor_type": name, **content}))
     theirs = getattr(transformers, f"{name}Pil").from_pretrained(tmp_path)
@@ -167,7 +167,6 @@ def test_what_was_written_is_read(tmp_path, preprocessor):
 @pytest.mark.parametrize(
     "frame",
     [Frame(20), Frame(20, resize=23), Frame(20, "short"), Frame(20, "short", 15, "lanczos")],
-    ids=str,
 )
 def test_transformers_reads_what_was_written(frame, tmp_path):
     ours = Preprocessor(frame, (0.1, 0.5, 0.9), (0.25, 0.5, 1.0))

@@ -38,9 +38,9 @@ def test_logits_and_captions_are_theirs(tmp_path):
     processor.save_pretrained(tmp_path / "source")
     save_tokenizer(NAME, tmp_path / "source", WORDS)
     convert(tmp_path / "source", tmp_path / "run")
-    ours, photos = Captioner.load(tmp_path / "run"), photographs(2)
+    ours, photos = Captioner.load(tmp_path / "run"), photographs(1)
     pixels = processor(photos, return_tensors="pt").pixel_values
-    tokens = np.random.default_rng(0).integers(0, WORDS, (2, 5)).astype(np.int32)
+    tokens = np.random.default_rng(0).integers(0, WORDS, (1, 5)).astype(np.int32)
 
     shown = np.stack([ours.pixels(photo) for photo in photos])
     logits = jax.jit(ours._model.apply)(ours._variables, shown, tokens[:, None])[:, 0]

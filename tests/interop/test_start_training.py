@@ -6,7 +6,7 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
-from published import of_role, photo_table, publish_part
+from published import photo_table, publish_part
 from sources import WORDS
 from starting import one_device, starting
 
@@ -18,6 +18,7 @@ from jaxcap.interop.text import TEXT
 from jaxcap.interop.vision import VISION
 from jaxcap.interop.weight_files import write_weights
 from jaxcap.partition import to_devices
+from jaxcap.state import of_role
 from jaxcap.train_step import compile_step, make_step
 
 UNUSED = "pooler.dense.weight"

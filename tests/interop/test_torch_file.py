@@ -209,6 +209,17 @@ def test_every_truncated_file_is_refused(read, file_bytes):
 
 
 @both_formats
+def test_containers_that_hold_one_another_are_refused(read, file_bytes, monkeypatch):
+    """Forty lists of twice the one before would be a million million entries, all of them empty."""
+    monkeypatch.setattr("jaxcap.interop.torch_file.MOST", 1000)
+    tree: list = []
+    for _ in range(40):
+        tree = [tree, tree]
+    with pytest.raises(UserError, match="1000 entries or more"):
+        read(file_bytes({"w": tree}))
+
+
+@both_formats
 def test_a_changed_byte_never_ends_in_another_error(read, file_bytes):
     whole = file_bytes({"w": Tensor(storage(np.arange(4.0)), 0, (4,), (1,))})
     refused = 0

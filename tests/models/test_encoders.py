@@ -1,6 +1,6 @@
 """Swin and ResNet keep the promise of a memory, and work and learn inside a captioner."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -114,8 +114,8 @@ def test_recomputing_activations_changes_nothing(kind):
 def test_the_statistics_of_a_resnet_are_used_and_stay():
     model, variables = model_of("resnet"), of_encoder(variables_of("resnet"))
     tokens = encode("resnet")(variables, IMAGES).tokens
-    images = jnp.asarray(IMAGES)
-    trained, updated = model.encoder.apply(variables, images, train=True, mutable=["batch_stats"])
+    train = jax.jit(partial(model.encoder.apply, train=True, mutable=["batch_stats"]))
+    trained, updated = train(variables, IMAGES)
     np.testing.assert_allclose(trained.tokens, tokens, rtol=1e-4, atol=1e-5)
     jax.tree.map(np.testing.assert_array_equal, updated["batch_stats"], variables["batch_stats"])
     stats = jax.tree.map(lambda leaf: leaf + 0.5, variables["batch_stats"])

@@ -1,0 +1,71 @@
+"""What a run is begun with: a config that is complete, and a tokenizer."""
+
+from collections.abc import Iterator
+
+from ml_collections import ConfigDict
+
+from jaxcap.checkpoint import Run
+from jaxcap.config import check
+from jaxcap.data.record import Source
+from jaxcap.data.sources import open_source
+from jaxcap.data.text import Tokenizer, build_tokenizer
+from jaxcap.errors import UserError
+from jaxcap.interop.start import resolved
+
+
+def begun(config: ConfigDict, run: Run) -> tuple[ConfigDict, Tokenizer]:
+    """The config with all settings of what it starts from, and the tokenizer, which the run has.
+
+    The tokenizer of a run that has a checkpoint is the one that it was begun with; that of a run
+    that starts from another is the other's.
+
+    Raises:
+      UserError: a mistake in the config, or what it names is not there.
+    """
+    check(config)
+    parent = _parent(config, run)
+    before = run if run.latest_step() is not None else parent
+    config = resolved(config, before.config() if before else None)
+    tokenizer = before.tokenizer() if before else _tokenizer(config)
+    if before is not run:
+        run.begin(tokenizer, parent)
+    return config, tokenizer
+
+
+def _parent(config: ConfigDict, run: Run) -> Run | None:
+    """The run that a run starts from, if it does.
+
+    Raises:
+      UserError: it is the very same, or no run that was trained.
+    """
+    if not config.init_from:
+        return None
+    parent = Run(config.init_from)
+    if parent.path.resolve() == run.path.resolve():
+        raise UserError(
+            f"A run cannot start from itself: init_from and --workdir are both {run.path}. Choose "
+            "another --workdir."
+        )
+    if run.latest_step() is None:
+        parent.config()
+        parent.best_step()
+    return parent
+
+
+def _tokenizer(config: ConfigDict) -> Tokenizer:
+    """The tokenizer of the training split."""
+    source = open_source(config.data.source, config.data.train)
+    settings = config.tokenizer.to_dict()
+    captions = _captions(source, settings.pop("records"))
+    return build_tokenizer(settings.pop("kind"), captions, prompts=source.prompts, **settings)
+
+
+def _captions(source: Source, records: int) -> Iterator[str]:
+    """All captions of so many records, from all over the split; of all of them where it is 0."""
+    if records < 0:
+        raise UserError(
+            f"tokenizer.records is {records}; give how many records to read, or 0 for all of them."
+        )
+    count = min(records or len(source), len(source))
+    for place in range(count):
+        yield from source.captions(place * len(source) // count)
