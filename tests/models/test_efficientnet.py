@@ -122,5 +122,5 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatc
 
 
 def test_a_variant_that_is_not_here_is_named():
-    with pytest.raises(UserError, match="no EfficientNet-lite3 here; .* one of 0, 1, 2"):
+    with pytest.raises(UserError, match=r"no EfficientNet-lite3 here; .* one of 0, 1, 2"):
         efficientnet.block_args(3)
