@@ -63,11 +63,6 @@ class Search:
     top_p: float = 1.0
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            kind, expected = KINDS.get(field.type, (object, ""))
-            if not isinstance(value, kind) or (kind in NUMBERS and isinstance(value, bool)):
-                raise UserError(f"search.{field.name} is {value!r}; expected {expected}.")
         checks = {
             "beams": (self.beams >= 1, "at least 1"),
             "max_len": (self.max_len >= 1, "at least 1"),
@@ -112,12 +107,16 @@ class Search:
         """The search of these settings; lists, as JSON has them, may stand for tuples.
 
         Raises:
-          UserError: for an unknown setting, with the nearest known one, or a value out of range.
+          UserError: for an unknown setting, with the nearest known one, or a value of another type
+            or out of range.
         """
-        known = [field.name for field in fields(cls)]
-        for name in settings:
+        known = {field.name: KINDS.get(field.type, (object, "")) for field in fields(cls)}
+        for name, value in settings.items():
             if name not in known:
                 raise UserError(f"Search has no setting {name!r}. {did_you_mean(name, known)}")
+            kind, expected = known[name]
+            if not isinstance(value, kind) or (kind in NUMBERS and isinstance(value, bool)):
+                raise UserError(f"search.{name} is {value!r}; expected {expected}.")
         return cls(**{name: _with_tuples(value) for name, value in settings.items()})
 
     def check_vocabulary(self, words: int) -> None:

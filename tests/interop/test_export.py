@@ -108,7 +108,7 @@ def test_what_was_made_here_comes_back(name, runs, tmp_path):
 def test_the_card_says_how_to_show_another_resolution(kind, side, also, tmp_path):
     """To those that must be told; that the code captions is tested beside Transformers."""
     config = base()
-    config.data.image_size = side
+    config.data.source, config.data.image_size = "shapes", side
     config.model.encoder = {"name": "vit", "grid": 4, "patch": 8}
     written = {"model_type": "vision-encoder-decoder", "encoder": {"model_type": kind}}
     card = model_card(Run(tmp_path), config, 1, written)
