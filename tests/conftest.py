@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import jax
+import orbax.checkpoint as ocp
 import pytest
 from jaxtyping import install_import_hook
 
@@ -11,6 +12,11 @@ jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_disable_most_optimizations", True)  # compiling is most of the time
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# Devices that hold the same array would each write a slice of it, and each slice is compiled.
+ocp.type_handlers.register_type_handler(
+    jax.Array, ocp.type_handlers.ArrayHandler(use_replica_parallel=False), override=True
+)
 
 # Shapes and dtypes are checked wherever arrays pass; pure Python is left at its own speed.
 ARRAYS = (

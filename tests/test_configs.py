@@ -65,6 +65,7 @@ def test_shapes_runs(tmp_path):
     config.batch_size, config.eval.batch_size = 8, 8
     config.steps = 1
     config.search.beams = 2
+    config.model.decoder.depth = 1  # the whole model is built above
     train(config, tmp_path / "run")
     scores = json.loads((tmp_path / "run" / "scores.json").read_text())
     assert scores["signature"].startswith("data:shapes|split:val|images:6|")
@@ -101,6 +102,7 @@ def test_flickr8k_runs_on_a_folder_of_its_layout(tmp_path):
     config.batch_size, config.eval.batch_size = 8, 8
     config.steps = 1
     config.tokenizer.min_count = 1
+    config.model.encoder.variant, config.model.decoder.depth = 0, 1  # the whole one is built above
     train(config, tmp_path / "run")
     predictions = json.loads((tmp_path / "run" / "predictions.json").read_text())
     assert [entry["image_id"] for entry in predictions] == names[4:]
