@@ -54,14 +54,22 @@ def base() -> ConfigDict:
     config.model.lora = config_dict.placeholder(tuple)
 
     config.optim = ConfigDict()
-    config.optim.kind = "adamw"  # adamw | muon
-    config.optim.lr = 1e-3
+    # adam | adamw | adadelta | rmsprop | sgd | lion | adafactor | muon
+    config.optim.kind = "adamw"
+    config.optim.lr = 1e-3  # after the warm-up; adadelta's own is 1
     config.optim.warmup = 200  # steps
-    config.optim.final_lr = 0.02  # share of lr at the last step
+    config.optim.schedule = "cosine"  # cosine | linear | constant | rsqrt | step, after the warm-up
+    config.optim.final_lr = 0.02  # cosine, linear: share of lr at the last step
+    config.optim.decay = 0.8  # step: factor on lr every `decay_every` steps after the warm-up
+    config.optim.decay_every = 1000
+    # Decay of the mean of gradients (adadelta has none); rmsprop, sgd: momentum. 0 is none.
     config.optim.b1 = 0.9
+    # Decay of the mean of squares (sgd has none); adafactor: the greatest; lion: of its momentum.
     config.optim.b2 = 0.98
+    # Added to the root of the mean of squares (sgd and lion have none); adadelta: added inside the
+    # root, 1e-6 in its paper; adafactor: its square is.
     config.optim.eps = 1e-8
-    config.optim.weight_decay = 0.01
+    config.optim.weight_decay = 0.01  # times the rate, apart from the gradient; adam has none
     config.optim.clip = 1.0  # global norm; 0 is off
     config.optim.ema = 0.999  # decay of the averaged parameters that are evaluated; 0 is off
     config.optim.smoothing = 0.1  # of labels
@@ -112,6 +120,7 @@ def check(config: ConfigDict) -> None:
         "log_every": config.log_every,
         "checkpoint_every": config.checkpoint_every,
         "eval.every": config.eval.every,
+        "optim.decay_every": config.optim.decay_every,
     }
     for name, every in rhythm.items():
         if every < 1:

@@ -21,7 +21,9 @@ def test_what_is_empty_is_named():
         check(config)
 
 
-@pytest.mark.parametrize("name", ["log_every", "checkpoint_every", "eval.every"])
+@pytest.mark.parametrize(
+    "name", ["log_every", "checkpoint_every", "eval.every", "optim.decay_every"]
+)
 def test_every_no_step_is_never(name):
     config = get_config()
     config.update_from_flattened_dict({name: 0})

@@ -9,7 +9,7 @@ import pytest
 
 from jaxcap.config import base
 from jaxcap.errors import UserError
-from jaxcap.optim import check_parts, optimizer, rate, schedule, split
+from jaxcap.optim import SCHEDULES, check_parts, optimizer, rate, schedule, split
 
 PARAMS = {
     "encoder/patches/kernel": jnp.full((2, 3), 0.5),
@@ -53,9 +53,30 @@ def test_the_rate_warms_up_and_falls_as_a_cosine():
     assert rates(1000) == pytest.approx(0.2)
 
 
+@pytest.mark.parametrize(
+    ("name", "rate"),
+    [
+        ("linear", lambda step: 2.0 - 1.8 * min(step, 100) / 100),
+        ("constant", lambda step: 2.0),
+        # Vaswani et al., arXiv 1706.03762, (3), where the warm-up ends at 2
+        ("rsqrt", lambda step: 2.0 * 10**0.5 * min((step + 10) ** -0.5, (step + 10) * 10**-1.5)),
+        ("step", lambda step: 2.0 * 0.5 ** (step // 30)),
+    ],
+)
+def test_the_rates_after_the_warm_up(name, rate):
+    rates = schedule(
+        settings(lr=2.0, warmup=10, final_lr=0.1, schedule=name, decay=0.5, decay_every=30), 110
+    )
+    for step in range(10):
+        assert rates(step) == pytest.approx(0.2 * step)
+    for step in (0, 1, 29, 30, 59, 60, 99, 100, 1000):
+        assert rates(10 + step) == pytest.approx(rate(step), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
 @pytest.mark.parametrize("steps", [1, 2, 5])
-def test_a_run_shorter_than_its_warm_up_has_a_rate_still(steps):
-    rates = schedule(settings(lr=1.0, warmup=50), steps)
+def test_a_run_shorter_than_its_warm_up_has_a_rate_still(steps, name):
+    rates = schedule(settings(lr=1.0, warmup=50, schedule=name), steps)
     assert all(0 <= rates(step) <= 1 for step in range(steps + 1))
     assert steps == 1 or rates(steps - 1) > 0
 
