@@ -1,6 +1,6 @@
 """The library's face: a run directory becomes a function from photographs to captions."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -11,18 +11,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import SingleDeviceSharding
-from jaxtyping import Array, Float, Int, UInt8
+from jaxtyping import Array, Float, Int
 from ml_collections import ConfigDict
 
 from jaxcap.checkpoint import Run
 from jaxcap.data.frame import Frame
-from jaxcap.data.photo import Photo, photo_pixels
+from jaxcap.data.photo import Photo, photo_view
 from jaxcap.data.text import Tokenizer
+from jaxcap.data.views import Arrays
 from jaxcap.decode import Captions, Search
 from jaxcap.decode.captions import captioner, settled
 from jaxcap.errors import UserError
 from jaxcap.models import build
 from jaxcap.models.captioning import CaptionModel, caption_logp
+from jaxcap.models.shown import Shown
 from jaxcap.state import init_variables, linen_variables
 
 BATCHES = (1, 4, 16)  # images in one compiled program; fewer are filled up with blanks
@@ -98,13 +100,13 @@ class Captioner:
         params, stats = run.restore_model(step, *shapes)
         return cls(config, tokenizer, model, linen_variables(params, stats), step, settings)
 
-    def pixels(self, image: Photo) -> UInt8[np.ndarray, "h w 3"]:
-        """What the model is shown of an image; `of_pixels` captions it.
+    def shown(self, image: Photo) -> Arrays:
+        """What the model is shown of an image; `of_shown` captions it.
 
         Raises:
           ImageError: it cannot be read; the message is a sentence that names its path.
         """
-        return photo_pixels(image, self._frame)
+        return photo_view(image, self._frame)
 
     def __call__(
         self,
@@ -128,12 +130,12 @@ class Captioner:
           ImageError: an image cannot be read.
           UserError: a setting out of range, or a prompt that the captioner does not know.
         """
-        shown = map(self.pixels, images)
-        return self.of_pixels(shown, beams=beams, num=num, max_length=max_length, prompt=prompt)
+        shown = map(self.shown, images)
+        return self.of_shown(shown, beams=beams, num=num, max_length=max_length, prompt=prompt)
 
-    def of_pixels(
+    def of_shown(
         self,
-        shown: Iterable[UInt8[np.ndarray, "h w 3"]],
+        shown: Iterable[Arrays],
         *,
         beams: int | None = None,
         num: int = 1,
@@ -141,7 +143,7 @@ class Captioner:
         prompt: str = "",
         first: int = 0,
     ) -> list[list[Caption]]:
-        """As `__call__`, of what `pixels` made of each image.
+        """As `__call__`, of what `shown` made of each image.
 
         Batches are of few sizes, each compiled once. Samples are drawn by the image's number:
         `first` is that of the first one.
@@ -154,7 +156,7 @@ class Captioner:
         found: list[list[Caption]] = []
         left = iter(shown)
         while batch := list(islice(left, BATCHES[-1])):
-            rows = self._find(np.stack(batch), given, search, first + len(found))
+            rows = self._find(batch, given, search, first + len(found))
             found += [self._captions(*row, len(given), num) for row in rows]
         return found
 
@@ -176,7 +178,8 @@ class Captioner:
         tokens = np.full((len(rows), longest), self.tokenizer.pad, np.int32)
         mask = np.arange(longest) < np.asarray([len(row) for row in rows]).reshape(-1, 1)
         tokens[mask] = [token for row in rows for token in row]
-        return np.asarray(self._scoring(self._variables, self.pixels(image), tokens, mask))
+        shown = jax.tree.map(lambda x: x[None], self.shown(image))
+        return np.asarray(self._scoring(self._variables, shown, tokens, mask))
 
     def _prompt(self, prompt: str) -> list[int]:
         ids = self.tokenizer.encode(prompt) if prompt.strip() else []
@@ -207,13 +210,13 @@ class Captioner:
         return Search.of(**{**settings, "beams": beams, "max_len": max_length})
 
     def _find(
-        self, shown: UInt8[np.ndarray, "B h w 3"], prompt: list[int], search: Search, start: int
+        self, shown: list[Arrays], prompt: list[int], search: Search, start: int
     ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """What the search found for each image of a batch: tokens and logps [K, L], scores [K]."""
         rows = next(size for size in BATCHES if size >= len(shown))
-        blank = np.zeros((rows - len(shown), *shown.shape[1:]), np.uint8)
+        blank = jax.tree.map(np.zeros_like, shown[0])
         batch = {
-            "image": np.concatenate([shown, blank]),
+            **jax.tree.map(lambda *each: np.stack(each), *shown, *[blank] * (rows - len(shown))),
             "prompt": np.tile(np.asarray(prompt, np.int32), (rows, 1)),
             "prompt_len": np.full(rows, len(prompt), np.int32),
             "index": np.arange(start, start + rows, dtype=np.int32),
@@ -245,7 +248,9 @@ class Captioner:
             kept.append(Caption(text, float(scores[row]), words, logprobs))
         return kept
 
-    def _logp(self, variables: Any, image: Array, tokens: Array, mask: Array) -> Array:
+    def _logp(
+        self, variables: Any, shown: Mapping[str, Array], tokens: Array, mask: Array
+    ) -> Array:
         inputs = jnp.roll(tokens, 1, axis=-1).at[:, 0].set(self.tokenizer.bos)
-        logits = jnp.asarray(self._model.apply(variables, image[None], inputs[None]))
+        logits = jnp.asarray(self._model.apply(variables, Shown.of(shown), inputs[None]))
         return jnp.where(mask, caption_logp(logits, tokens[None])[0], 0.0).sum(axis=-1)

@@ -72,10 +72,10 @@ def caption(
         shown, errors = {}, {}
         for file in files[start : start + BATCHES[-1]]:
             try:
-                shown[file] = captioner.pixels(file)
+                shown[file] = captioner.shown(file)
             except ImageError as error:
                 errors[file], failed = str(error), True
-        captions = captioner.of_pixels(
+        captions = captioner.of_shown(
             shown.values(),
             beams=beams,
             num=num,

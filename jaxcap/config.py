@@ -29,6 +29,9 @@ def base() -> ConfigDict:
     config.data.resize = 0  # pixels a side before the middle is cut out; 0 is image_size
     config.data.resample = "bicubic"  # nearest | box | bilinear | hamming | bicubic | lanczos
     config.data.crop = 1.0  # least share of the area that a random part has, in training
+    config.data.images = 1  # N, photographs of a record, at most
+    config.data.regions = 0  # R, boxes of a photograph, at most; 0 shows none
+    config.data.features = 0  # D of the precomputed features of regions, shown in place of pixels
     config.data.captions = 5  # K, references of an image in one pass
     config.data.max_len = 32  # tokens of a caption, EOS included
     config.data.workers = 0  # processes that prepare batches; 0 uses threads
@@ -45,9 +48,11 @@ def base() -> ConfigDict:
     config.model.dtype = "float32"  # of the computation; parameters are float32
     config.model.remat = False  # recompute layers in the backward pass instead of keeping them
     config.model.vocab_size = 0  # words of the decoder; 0 is as many as the tokenizer has
+    config.model.word_vectors = ""  # GloVe or word2vec file (text, .gz) that words start with
     # Settings of the class that `name` names, or init_from: a directory in the Hugging Face layout
     # whose network and weights they are (or "imagenet"), with other settings that are to differ.
     config.model.encoder = ConfigDict({"name": "vit"}, allow_dotted_keys=False)
+    config.model.stage = ConfigDict({"name": ""})  # of each image's memory; "" has none
     config.model.bridge = ConfigDict({"depth": 0})
     config.model.decoder = ConfigDict({"name": "transformer"})
     # (regex on a kernel's path, rank) of low-rank adapters, see jaxcap.lora; the first match wins
@@ -84,7 +89,8 @@ def base() -> ConfigDict:
     config.log_every = 20  # steps
     config.checkpoint_every = 1000  # steps
     config.lock()
-    for free in (config.model.encoder, config.model.bridge, config.model.decoder, config.search):
+    parts = (config.model[part] for part in ("encoder", "stage", "bridge", "decoder"))
+    for free in (*parts, config.search):
         free.unlock()  # their fields are those of the class that they name
     return config
 

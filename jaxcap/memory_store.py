@@ -6,6 +6,7 @@ depend on. Each shard is written beside its place and renamed: encoding that was
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from jaxcap.data.views import Memories
 from jaxcap.errors import UserError
 from jaxcap.log import console
 from jaxcap.models.captioning import CaptionModel
+from jaxcap.models.shown import Shown
 from jaxcap.partition import over_batch, to_devices, to_host
 
 SHARD = 512  # images
@@ -92,8 +94,11 @@ class MemoryStore:
             return
 
         def features(variables: Any, batch: Mapping[str, jax.Array]) -> jax.Array:
-            memory: Any = model.apply(variables, batch["image"], method="features")
-            return memory.tokens.astype(jnp.float16)
+            memory: Any = model.apply(variables, Shown.of(batch), method="features")
+            B, S, D = memory.tokens.shape
+            is_map = memory.grid is not None and math.prod(memory.grid) == S
+            shape = (B, 1, *memory.grid, D) if is_map else (B, 1, S, D)
+            return memory.tokens.astype(jnp.float16).reshape(shape)
 
         encode = over_batch(features, mesh)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -110,7 +115,7 @@ class MemoryStore:
             host = (jax.process_index(), jax.process_count())
             for batch in eval_batches(example, indices, batch_size=batch_size, host=host):
                 whole = to_host(to_devices({k: batch[k] for k in ("index", "valid")}, mesh))
-                tokens = to_host(encode(variables, to_devices({"image": batch["image"]}, mesh)))
+                tokens = to_host(encode(variables, to_devices(_shown(batch), mesh)))
                 shape = tokens.shape[1:]
                 rows += [
                     (int(index), row.tobytes() if valid else b"")
@@ -159,8 +164,11 @@ def _write(file: Path, rows: list[bytes]) -> None:
 
 def _shape(encode: Any, variables: Any, example: Any, batch_size: int, mesh: Mesh) -> Any:
     batch = next(eval_batches(example, range(1), batch_size=batch_size))
-    image = to_devices({"image": batch["image"]}, mesh)
-    return jax.eval_shape(encode, variables, image).shape[1:]
+    return jax.eval_shape(encode, variables, to_devices(_shown(batch), mesh)).shape[1:]
+
+
+def _shown(batch: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: batch[name] for name in ("image", "present")}
 
 
 def _digest(variables: Any) -> str:

@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 
 from jaxcap.lora import fresh_adapters, merged
 from jaxcap.models.captioning import CaptionModel
+from jaxcap.models.shown import Shown
 from jaxcap.optim import Params, split
 
 
@@ -65,10 +66,10 @@ def init_variables(
     model: CaptionModel, config: ConfigDict, key: jax.Array
 ) -> tuple[Params, Params]:
     """Fresh (parameters, batch statistics), both by path; with the adapters of `model.lora`."""
-    size = config.data.image_size
-    image = jnp.zeros((1, size, size, 3), jnp.uint8)
-    tokens = jnp.zeros((1, 1, config.data.max_len), jnp.int32)
-    variables = model.init(key, image, tokens)
+    data = config.data
+    shown = Shown.blank(data.image_size, data.images, data.regions, data.features)
+    tokens = jnp.zeros((1, 1, data.max_len), jnp.int32)
+    variables = model.init(key, shown, tokens)
     params = flat(variables["params"])
     # Training draws from fold 1 of the run's key.
     adapters = fresh_adapters(params, config.model.lora or (), jax.random.fold_in(key, 2))

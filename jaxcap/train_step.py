@@ -9,7 +9,8 @@ import optax
 from jaxtyping import Array, Float
 from ml_collections import ConfigDict
 
-from jaxcap.models.captioning import CaptionModel, shown
+from jaxcap.models.captioning import CaptionModel
+from jaxcap.models.shown import Shown
 from jaxcap.objective import Sums, cross_entropy
 from jaxcap.optim import Params
 from jaxcap.state import TrainState
@@ -23,7 +24,7 @@ def make_step(
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
     """The function (state, batch) -> (state, metrics) that training compiles.
 
-    The batch has `image` or `memory`, `tokens` and `mask` [B, K, T]. Dropout at a step depends
+    The batch has the fields of `Shown`, `tokens` and `mask` [B, K, T]. Dropout at a step depends
     on seed and step alone, so that a resumed run draws what the unbroken one would have drawn.
     """
     root = jax.random.fold_in(jax.random.key(config.seed), 1)
@@ -32,7 +33,7 @@ def make_step(
         tokens = part["tokens"]
         inputs = jnp.concatenate([jnp.full_like(tokens[..., :1], bos), tokens[..., :-1]], axis=-1)
         logits: Any = model.apply(
-            state.variables(trained), shown(part), inputs, True, rngs={"dropout": key}
+            state.variables(trained), Shown.of(part), inputs, True, rngs={"dropout": key}
         )
         weights = jnp.ones(tokens.shape, jnp.float32)
         sums = cross_entropy(logits, tokens, part["mask"], weights, config.optim.smoothing)

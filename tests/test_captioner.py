@@ -72,12 +72,12 @@ def test_a_path_its_bytes_a_picture_and_an_array_are_one_photograph(alone, array
     path = tmp_path / "photo.png"
     Image.fromarray(arrays[0]).save(path)
     given = [path, str(path), path.read_bytes(), Image.open(path), arrays[0]]
-    shown = [alone.pixels(each) for each in given]
-    assert shown[0].shape == (32, 32, 3)
+    shown = [alone.shown(each)["image"] for each in given]
+    assert shown[0].shape == (1, 32, 32, 3)
     for other in shown[1:]:
         np.testing.assert_array_equal(other, shown[0])
     grey = np.full((5, 7), 99, np.uint8)
-    assert (alone.pixels(grey) == 99).all()
+    assert (alone.shown(grey)["image"] == 99).all()
 
 
 def test_a_photograph_is_put_upright_however_it_is_given(alone, arrays, tmp_path):
@@ -85,9 +85,9 @@ def test_a_photograph_is_put_upright_however_it_is_given(alone, arrays, tmp_path
     exif[0x0112] = 3  # upside down
     path = tmp_path / "turned.png"
     Image.fromarray(arrays[0]).save(path, exif=exif)
-    upright = alone.pixels(np.ascontiguousarray(arrays[0][::-1, ::-1]))
-    np.testing.assert_array_equal(alone.pixels(path), upright)
-    np.testing.assert_array_equal(alone.pixels(Image.open(path)), upright)
+    upright = alone.shown(np.ascontiguousarray(arrays[0][::-1, ::-1]))
+    np.testing.assert_equal(alone.shown(path), upright)
+    np.testing.assert_equal(alone.shown(Image.open(path)), upright)
 
 
 @pytest.mark.parametrize("frame", [{}, {"fit": "short", "resize": 40, "resample": "nearest"}])
@@ -101,11 +101,11 @@ def test_it_is_shown_what_the_run_was_shown(alone, arrays, tiny_run, tmp_path, f
         shutil.copytree(tiny_run / part, tmp_path / part)
     (tmp_path / "config.json").write_text(json.dumps(config))
     framed = Captioner.load(tmp_path)
-    shown = [framed.pixels(image) for image in arrays]
+    shown = [framed.shown(image) for image in arrays]
     pixels = Frame(32, **frame)(Image.fromarray(arrays[0]))
-    np.testing.assert_array_equal(shown[0], pixels)
-    assert np.array_equal(shown[0], alone.pixels(arrays[0])) == (not frame)
-    assert close(framed.of_pixels(shown), framed(arrays))
+    np.testing.assert_array_equal(shown[0]["image"][0], pixels)
+    assert np.array_equal(shown[0]["image"], alone.shown(arrays[0])["image"]) == (not frame)
+    assert close(framed.of_shown(shown), framed(arrays))
 
 
 def test_many_images_are_captioned_as_each_alone(alone, arrays):

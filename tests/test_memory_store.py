@@ -30,9 +30,9 @@ IMAGES = 11
 class Means:
     """An encoder that is one product: the four quarters of the image, scaled."""
 
-    def apply(self, variables, image, method):
+    def apply(self, variables, shown, method):
         assert method == "features"
-        quarters = image.reshape(-1, 2, 4, 2, 4, 3).mean(axis=(2, 4)).reshape(-1, 4, 3)
+        quarters = shown.image.reshape(-1, 2, 4, 2, 4, 3).mean(axis=(2, 4)).reshape(-1, 4, 3)
         scale = variables["params"]["encoder"]["scale"]
         return Memory(quarters * scale, jnp.ones(quarters.shape[:2], bool))
 
@@ -80,7 +80,7 @@ def test_each_image_has_its_memory_in_float16(example, tmp_path):
         quarters = example.view(index)["image"].reshape(2, 4, 2, 4, 3).mean(axis=(1, 3))
         memory = view(index)["memory"]
         assert memory.dtype == np.float16
-        np.testing.assert_allclose(memory, quarters.reshape(4, 3) * 0.5, rtol=1e-3)
+        np.testing.assert_allclose(memory, quarters.reshape(1, 4, 3) * 0.5, rtol=1e-3)
         assert memory.shape == view.blank()["memory"].shape
 
 

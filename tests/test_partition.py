@@ -55,8 +55,12 @@ def steps_on(sizes, run, changes):
         state, losses, compiled = experiment.fresh_state()[0], [], None
         for _ in range(3):
             tokens = rng.integers(4, experiment.tokenizer.vocab_size, (8, 2, 24), np.int32)
-            image = rng.integers(0, 256, (8, 32, 32, 3), np.uint8)
-            rows = {"image": image, "tokens": tokens, "mask": rng.random(tokens.shape) < 0.8}
+            rows = {
+                "image": rng.integers(0, 256, (8, 1, 32, 32, 3), np.uint8),
+                "present": np.ones((8, 1), bool),
+                "tokens": tokens,
+                "mask": rng.random(tokens.shape) < 0.8,
+            }
             batch = to_devices(rows, experiment.mesh)
             if compiled is None:
                 bos = experiment.tokenizer.bos

@@ -32,7 +32,8 @@ def batch(seed=0):
     rng = np.random.default_rng(seed)
     tokens = rng.integers(4, VOCABULARY, (8, 2, 6), np.int32)
     return {
-        "memory": jnp.asarray(rng.standard_normal((8, 4, 16), np.float32)),
+        "memory": jnp.asarray(rng.standard_normal((8, 1, 4, 16), np.float32)),
+        "present": jnp.ones((8, 1), bool),
         "tokens": jnp.asarray(tokens),
         "mask": jnp.asarray(np.arange(6) < rng.integers(1, 7, (8, 2, 1))),
     }
@@ -71,6 +72,7 @@ def test_padding_and_rows_without_captions_have_no_part_in_a_step():
     given = batch()
     mask = given["mask"].at[3].set(False)
     other = {
+        **given,
         "memory": given["memory"].at[3].set(1e3),
         "tokens": jnp.where(mask, given["tokens"], 0),
         "mask": mask,

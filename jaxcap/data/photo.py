@@ -4,19 +4,17 @@ from os import PathLike
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
 from PIL import Image
 
 from jaxcap.data.frame import Frame
 from jaxcap.data.image import ImageError, decode_rgb, upright_rgb
+from jaxcap.data.views import Arrays
 
 Photo = str | PathLike[str] | bytes | Image.Image | np.ndarray
 
 
-def photo_pixels(
-    photo: Photo, frame: Frame
-) -> UInt8[np.ndarray, "{frame.image_size} {frame.image_size} 3"]:
-    """What the model is shown of a photograph.
+def photo_view(photo: Photo, frame: Frame) -> Arrays:
+    """What the model is shown of a photograph: see `jaxcap.data.views.Pixels`.
 
     Args:
       photo: arrays are uint8, [h, w, 3] in RGB, [h, w, 4] in RGBA or [h, w] in grey.
@@ -28,7 +26,7 @@ def photo_pixels(
     """
     name = str(photo) if isinstance(photo, str | PathLike) else "The image"
     try:
-        return frame(_rgb(photo))
+        return {"image": frame(_rgb(photo))[None], "present": np.ones(1, bool)}
     except ImageError as error:
         raise ImageError(f"{name} {error}.") from error
 

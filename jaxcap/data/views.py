@@ -28,31 +28,42 @@ class Pixels:
     crop: float = 1.0
 
     def __call__(self, index: int, rng: np.random.Generator | None = None) -> Arrays:
-        """{"image": uint8 [size, size, 3]}; a random part (`Frame.random_part`) if with `rng`.
+        """-> image, uint8 [1, size, size, 3], and present [1].
+
+        With `rng` it is a random part of the photograph (see `Frame.random_part`).
 
         Raises:
           ImageError: see `decode_rgb` and `Frame`.
         """
         image = decode_rgb(self.source[index].image)
         if rng is None or self.crop >= 1.0:
-            return {"image": self.frame(image)}
-        return {"image": self.frame.random_part(image, self.crop, rng)}
+            pixels = self.frame(image)
+        else:
+            pixels = self.frame.random_part(image, self.crop, rng)
+        return {"image": pixels[None], "present": np.ones(1, bool)}
 
     def blank(self) -> Arrays:
         """A view of nothing, in the place of a photograph that cannot be read."""
-        return {"image": np.zeros((self.frame.image_size, self.frame.image_size, 3), np.uint8)}
+        side = self.frame.image_size
+        return {"image": np.zeros((1, side, side, 3), np.uint8), "present": np.zeros(1, bool)}
 
 
 @dataclass(frozen=True)
 class Memories:
-    """Memories of a frozen encoder, one record each in the order of the source."""
+    """Memories of a frozen encoder, one record each in the order of the source.
+
+    Attributes:
+      files: ArrayRecord shards of them.
+      shape: of the memory of a record: [1, S, D], or [1, h, w, D] where it is a map.
+      dtype: of the memory.
+    """
 
     files: tuple[str, ...]
-    shape: tuple[int, int]
+    shape: tuple[int, ...]
     dtype: str
 
     def __call__(self, index: int, rng: np.random.Generator | None = None) -> Arrays:
-        """{"memory": [S, D]}; there is only the one view, whatever the `rng`.
+        """-> memory and present [1]; there is only the one view, whatever the `rng`.
 
         Raises:
           ImageError: the photograph could not be read when it was to be encoded.
@@ -60,11 +71,12 @@ class Memories:
         (data,) = _open(self.files).__getitems__([index])
         if not data:
             raise ImageError(f"image {index} could not be read when its memory was to be kept")
-        return {"memory": np.frombuffer(data, self.dtype).reshape(self.shape)}
+        memory = np.frombuffer(data, self.dtype).reshape(self.shape)
+        return {"memory": memory, "present": np.ones(1, bool)}
 
     def blank(self) -> Arrays:
         """A memory of nothing."""
-        return {"memory": np.zeros(self.shape, self.dtype)}
+        return {"memory": np.zeros(self.shape, self.dtype), "present": np.zeros(1, bool)}
 
 
 @lru_cache(maxsize=8)

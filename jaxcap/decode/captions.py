@@ -11,7 +11,8 @@ from jaxcap.data.text import Tokenizer
 from jaxcap.decode.hypotheses import Captions
 from jaxcap.decode.loop import decode
 from jaxcap.decode.search import Search
-from jaxcap.models.captioning import CaptionModel, shown
+from jaxcap.models.captioning import CaptionModel
+from jaxcap.models.shown import Shown
 
 
 def captioner(
@@ -19,7 +20,7 @@ def captioner(
 ) -> Callable[[Any, Mapping[str, Array]], Captions]:
     """The function (variables, batch) -> Captions; the image is encoded once for all K of them.
 
-    The batch has `image` or `memory`, `prompt` [B, P], `prompt_len` [B] and `index` [B]. What is
+    The batch has the fields of `Shown`, `prompt` [B, P], `prompt_len` [B] and `index` [B]. What is
     sampled for an image depends on the seed and its index, not on its place in a batch.
 
     Raises:
@@ -32,7 +33,7 @@ def captioner(
             return model.apply(variables, context, state, token, position, method="step")
 
         prompt = batch["prompt"]
-        memory = model.apply(variables, shown(batch), method="encode")
+        memory = model.apply(variables, Shown.of(batch), method="encode")
         length = prompt.shape[1] + search.max_len
         context, state = model.apply(variables, memory, search.beams, length, method="prefill")
         return decode(

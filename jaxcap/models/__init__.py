@@ -1,6 +1,7 @@
 """Models: encoders, decoders, and how a config names them.
 
-An encoder maps an image, uint8 [B, h, w, 3], to a `Memory`: tokens [B, S, D] and their mask.
+An encoder maps an image, uint8 [B, h, w, 3], to a `Memory`: tokens [B, S, D] and their mask. A
+stage makes another memory of it, with parameters that are trained where the encoder's stay.
 
 A decoder keeps three promises, and the search knows nothing else of it:
 
@@ -22,9 +23,11 @@ from jaxcap.errors import UserError, did_you_mean
 from jaxcap.models.bridge import Bridge
 from jaxcap.models.captioning import CaptionModel
 from jaxcap.models.efficientnet import EfficientNetLite
+from jaxcap.models.inception import InceptionV3
 from jaxcap.models.resnet import ResNet
 from jaxcap.models.swin import Swin
 from jaxcap.models.transformer import TransformerDecoder
+from jaxcap.models.vgg import VGG16
 from jaxcap.models.vit import ViT
 
 Part = Callable[..., nn.Module]
@@ -33,8 +36,11 @@ ENCODERS: dict[str, Part] = {
     "vit": ViT,
     "swin": Swin,
     "resnet": ResNet,
+    "vgg16": VGG16,
+    "inception_v3": InceptionV3,
     "efficientnet_lite": EfficientNetLite,
 }
+STAGES: dict[str, Part] = {}
 DECODERS: dict[str, Part] = {
     "transformer": TransformerDecoder,
 }
@@ -44,8 +50,9 @@ def build(config: ConfigDict, vocab_size: int, max_len: int) -> CaptionModel:
     """The model of `config.model`.
 
     Args:
-      config: with `encoder`, `bridge`, `decoder` (each the settings of its class, the first and
-        last with the `name` of their kind), `dtype`, `remat` and `vocab_size`.
+      config: with `encoder`, `stage`, `bridge`, `decoder` (each the settings of its class, all but
+        the bridge with the `name` of their kind; there may be no stage), `dtype`, `remat` and
+        `vocab_size`.
       vocab_size: of the tokenizer.
       max_len: the longest caption in tokens, BOS and prompt included.
 
@@ -64,7 +71,8 @@ def build(config: ConfigDict, vocab_size: int, max_len: int) -> CaptionModel:
     encoder = _part("encoder", ENCODERS, config.encoder, common)
     decoder = _part("decoder", DECODERS, config.decoder, {**common, **given})
     bridge = _make("bridge", Bridge, dict(config.bridge), {**common, "width": config.decoder.width})
-    return CaptionModel(encoder=encoder, bridge=bridge, decoder=decoder)
+    stage = _part("stage", STAGES, config.stage, common) if config.stage.name else None
+    return CaptionModel(encoder=encoder, stage=stage, bridge=bridge, decoder=decoder)
 
 
 def _part(

@@ -58,4 +58,4 @@ class Bridge(nn.Module):
             x = block(self.heads, self.mlp_width, style, name=f"layer_{i}")(x, mask, train)
         if self.norm:
             x = LayerNorm(self.dtype, self.epsilon, name="norm")(x)
-        return Memory(x, mask)
+        return memory.replace(tokens=x, mask=mask)

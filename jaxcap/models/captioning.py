@@ -1,44 +1,44 @@
 """The one object that joins encoder, bridge and decoder."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, UInt8
+from jaxtyping import Array, Float, Int
 
 from jaxcap.models.memory import Memory
+from jaxcap.models.shown import Shown
 
 
 class CaptionModel(nn.Module):
-    """photo -> Memory -> captions; its parts are `encoder`, `bridge` and `decoder` by name.
+    """photo -> Memory -> captions, by way of `encoder`, `stage`, `bridge` and `decoder`.
 
-    Everywhere an image is asked for, the encoder's memory may be given instead: a frozen encoder
-    need only see each photograph once.
+    The encoder and the stage see each image by itself, the bridge all images of a record together.
     """
 
     encoder: nn.Module
+    stage: nn.Module | None
     bridge: nn.Module
     decoder: nn.Module
 
     def __call__(
-        self,
-        image: UInt8[Array, "B h w 3"] | Memory,
-        tokens: Int[Array, "B K T"],
-        train: bool = False,
+        self, shown: Shown, tokens: Int[Array, "B K T"], train: bool = False
     ) -> Float[Array, "B K T V"]:
-        """Teacher forcing: logits of each next token for K captions of each image."""
-        return self.decoder(self.encode(image, train), tokens, train)
+        """Teacher forcing: logits of each next token for K captions of each record."""
+        return self.decoder(self.encode(shown, train), tokens, train)
 
-    def features(self, image: UInt8[Array, "B h w 3"], train: bool = False) -> Memory:
-        """The encoder alone: what is kept when it is frozen."""
-        return self.encoder(image, train)
+    def features(self, shown: Shown, train: bool = False) -> Memory:
+        """The encoder alone, of B * N images: what is kept when it is frozen."""
+        kept = shown.kept()
+        return self.encoder(shown.images(), train) if kept is None else kept
 
-    def encode(self, image: UInt8[Array, "B h w 3"] | Memory, train: bool = False) -> Memory:
+    def encode(self, shown: Shown, train: bool = False) -> Memory:
         """The memory that the decoder looks at, encoded once for all K captions."""
-        memory = image if isinstance(image, Memory) else self.features(image, train)
-        return self.bridge(memory, train)
+        memory = self.features(shown, train)
+        if self.stage is not None:
+            memory = self.stage(memory, shown, train)
+        return self.bridge(memory.in_a_row(shown.present), train)
 
     def prefill(self, memory: Memory, k: int, max_len: int) -> tuple[Any, Any]:
         """See the decoder contract in `jaxcap.models`."""
@@ -57,11 +57,3 @@ def caption_logp(
     """The log-probability of each target token."""
     picked = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
     return picked - jax.nn.logsumexp(logits, axis=-1)
-
-
-def shown(batch: Mapping[str, Array]) -> Array | Memory:
-    """What a batch shows of its images: the kept `memory` of a frozen encoder, or the `image`."""
-    if "memory" in batch:
-        tokens = batch["memory"]
-        return Memory(tokens, jnp.ones(tokens.shape[:2], bool))
-    return batch["image"]

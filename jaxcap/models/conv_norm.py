@@ -16,36 +16,38 @@ class ConvNorm(nn.Module):
 
     Attributes:
       features: D.
-      kernel, stride: sides, in cells.
+      kernel: its side in cells, or its height and width.
+      stride: in cells.
       dtype: of the convolution and of what comes out.
       depthwise: each channel has its own kernel.
-      symmetric: see `pads`.
+      padding: "same", "symmetric" or "valid"; see `pads`.
       epsilon: of the norm; frameworks have different ones.
     """
 
     features: int
-    kernel: int
+    kernel: int | tuple[int, int]
     stride: int
     dtype: str
     depthwise: bool = False
-    symmetric: bool = False
+    padding: str = "same"
     epsilon: float = 1e-3
 
     @nn.compact
     def __call__(
         self, x: Float[Array, "B h w C"], train: bool = False
     ) -> Float[Array, "B h2 w2 D"]:
-        """The sides are divided by the stride and rounded up."""
+        """The sides are divided by the stride and rounded up, but for "valid"."""
         per_feature = (self.features,)
         inputs = 1 if self.depthwise else x.shape[-1]
         init = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
-        kernel = self.param("kernel", init, (self.kernel, self.kernel, inputs, self.features))
+        sides = (self.kernel, self.kernel) if isinstance(self.kernel, int) else self.kernel
+        kernel = self.param("kernel", init, (*sides, inputs, self.features))
         scale = self.param("scale", nn.initializers.ones, per_feature)
         bias = self.param("bias", nn.initializers.zeros, per_feature)
         mean = self.variable("batch_stats", "mean", jnp.zeros, per_feature)
         var = self.variable("batch_stats", "var", jnp.ones, per_feature)
         convolution = depthwise if self.depthwise else convolve
-        y = convolution(x, kernel.astype(self.dtype), self.stride, self.symmetric)
+        y = convolution(x, kernel.astype(self.dtype), self.stride, self.padding)
         y = y.astype(jnp.float32)
         if train:
             used_mean, used_var = y.mean((0, 1, 2)), y.var((0, 1, 2))
@@ -59,19 +61,22 @@ class ConvNorm(nn.Module):
         return (y * gain[None, None, None] + shift[None, None, None]).astype(self.dtype)
 
 
-def pads(size: tuple[int, ...], kernel: int, stride: int, symmetric: bool) -> list[tuple[int, int]]:
-    """Zeros (before, after) along height and width, for ceil(size / stride) outputs.
+def pads(
+    size: tuple[int, ...], kernel: tuple[int, ...], stride: int, padding: str
+) -> list[tuple[int, int]]:
+    """Zeros (before, after) along height and width.
 
-    Where the stride leaves an odd number of them, TensorFlow has one more after than before;
-    PyTorch's networks have as many on both sides (`symmetric`), and so look at other pixels.
+    For ceil(size / stride) outputs: where the stride leaves an odd number of them, TensorFlow has
+    one more after than before ("same"); PyTorch's networks have as many on both sides
+    ("symmetric"), and so look at other pixels. A "valid" convolution has none.
     """
-    if symmetric:
-        return [(kernel // 2, kernel // 2)] * 2
-    return jax.lax.padtype_to_pads(size, (kernel, kernel), (stride, stride), "SAME")
+    if padding == "symmetric":
+        return [(side // 2, side // 2) for side in kernel]
+    return jax.lax.padtype_to_pads(size, kernel, (stride, stride), padding.upper())
 
 
 def convolve(
-    x: Float[Array, "B h w C"], kernel: Float[Array, "k k I D"], stride: int, symmetric: bool
+    x: Float[Array, "B h w C"], kernel: Float[Array, "m n I D"], stride: int, padding: str
 ) -> Float[Array, "B h2 w2 D"]:
     """Convolution in groups of I channels; 1 x 1 as the product it is."""
     if kernel.shape == (1, 1, x.shape[-1], kernel.shape[-1]) and stride == 1:
@@ -80,35 +85,34 @@ def convolve(
         x,
         kernel,
         (stride, stride),
-        pads(x.shape[1:3], kernel.shape[0], stride, symmetric),
+        pads(x.shape[1:3], kernel.shape[:2], stride, padding),
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
         feature_group_count=x.shape[-1] // kernel.shape[2],
     )
 
 
 def shifted_products(
-    x: Float[Array, "B h w C"], kernel: Float[Array, "k k 1 C"], stride: int, symmetric: bool
+    x: Float[Array, "B h w C"], kernel: Float[Array, "m n 1 C"], stride: int, padding: str
 ) -> Float[Array, "B h2 w2 C"]:
-    """Depthwise convolution as a sum of k x k shifted products."""
-    size = kernel.shape[0]
-    around = pads(x.shape[1:3], size, stride, symmetric)
-    rows, columns = -(-x.shape[1] // stride), -(-x.shape[2] // stride)
-    x = jnp.pad(x, ((0, 0), *around, (0, 0)))
+    """Depthwise convolution as a sum of m x n shifted products."""
+    m, n = kernel.shape[:2]
+    x = jnp.pad(x, ((0, 0), *pads(x.shape[1:3], (m, n), stride, padding), (0, 0)))
+    rows, columns = (x.shape[1] - m) // stride + 1, (x.shape[2] - n) // stride + 1
     total = jnp.zeros((x.shape[0], rows, columns, x.shape[3]), x.dtype)
-    for i in range(size):
-        for j in range(size):
+    for i in range(m):
+        for j in range(n):
             window = x[:, i : i + stride * rows : stride, j : j + stride * columns : stride]
             total = total + window * kernel[i : i + 1, j : j + 1]
     return total
 
 
 def depthwise(
-    x: Float[Array, "B h w C"], kernel: Float[Array, "k k 1 C"], stride: int, symmetric: bool
+    x: Float[Array, "B h w C"], kernel: Float[Array, "m n 1 C"], stride: int, padding: str
 ) -> Float[Array, "B h2 w2 C"]:
     """Each channel by its own kernel; XLA's convolution is slow at this on CPUs only."""
     return jax.lax.platform_dependent(
         x,
         kernel,
-        cpu=lambda x, kernel: shifted_products(x, kernel, stride, symmetric),
-        default=lambda x, kernel: convolve(x, kernel, stride, symmetric),
+        cpu=lambda x, kernel: shifted_products(x, kernel, stride, padding),
+        default=lambda x, kernel: convolve(x, kernel, stride, padding),
     )

@@ -1,7 +1,5 @@
 """ResNet: convolutions that add to what they read (He et al., arXiv 1512.03385)."""
 
-from functools import partial
-
 import flax.linen as nn
 from jaxtyping import Array, Float, UInt8
 
@@ -9,7 +7,16 @@ from jaxcap.errors import UserError, did_you_mean
 from jaxcap.models.conv_norm import ConvNorm
 from jaxcap.models.memory import Memory, from_grid
 from jaxcap.models.pixels import IMAGENET_MEAN, IMAGENET_STD, normalize
+from jaxcap.models.sizes import settle_size
 
+NARROW, WIDE = (64, 128, 256, 512), (256, 512, 1024, 2048)
+SIZES = {  # in layers with parameters, as the paper counts
+    "18": {"layer": "basic", "widths": NARROW, "depths": (2, 2, 2, 2)},
+    "34": {"layer": "basic", "widths": NARROW, "depths": (3, 4, 6, 3)},
+    "50": {"layer": "bottleneck", "widths": WIDE, "depths": (3, 4, 6, 3)},
+    "101": {"layer": "bottleneck", "widths": WIDE, "depths": (3, 4, 23, 3)},
+    "152": {"layer": "bottleneck", "widths": WIDE, "depths": (3, 8, 36, 3)},
+}
 LAYERS = ("basic", "bottleneck")
 NARROWER = 4  # times, a bottleneck inside
 AROUND = ((1, 1), (1, 1))  # of the pooling
@@ -21,38 +28,46 @@ class ResNet(nn.Module):
     The statistics of its norms stay as they were trained: the batches of captioning are too small.
 
     Attributes:
-      stem: features of the first convolution.
-      widths, depths: features and layers of each stage; all but the first halve the map.
+      size: one of `SIZES`, in place of the three settings after it.
       layer: "basic" (two convolutions of 3 x 3) or "bottleneck" (one, between two of 1 x 1).
+      widths, depths: features and layers of each stage; all but the first halve the map.
+      stem: features of the first convolution.
       halve_first: the first stage halves the map too.
       halve_early: bottlenecks halve it in their first convolution, as in the paper, and not in
         their second (the better "v1.5").
+      epsilon: of the norms.
       mean, std: of each channel, in units of 255.
     """
 
+    size: str = ""
+    layer: str = ""
+    widths: tuple[int, ...] = ()
+    depths: tuple[int, ...] = ()
     stem: int = 64
-    widths: tuple[int, ...] = (256, 512, 1024, 2048)
-    depths: tuple[int, ...] = (3, 4, 6, 3)
-    layer: str = "bottleneck"
     halve_first: bool = False
     halve_early: bool = False
+    epsilon: float = 1e-5
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     dtype: str = "float32"
     remat: bool = False
 
+    def __post_init__(self) -> None:
+        settle_size(self, "ResNet", SIZES)
+        super().__post_init__()
+
     @nn.compact
     def __call__(self, image: UInt8[Array, "B h w 3"], train: bool = False) -> Memory:
         self._check()
         x = normalize(image, self.mean, self.std).astype(self.dtype)
-        x = nn.relu(_conv_norm(self.stem, 7, 2, self.dtype, name="stem")(x))
+        x = nn.relu(_conv_norm(self.stem, 7, 2, self.epsilon, self.dtype, "stem")(x))
         x = nn.max_pool(x, (3, 3), (2, 2), AROUND)
         layer = nn.remat(Layer) if self.remat else Layer
         for i, (width, depth) in enumerate(zip(self.widths, self.depths, strict=True)):
             for j in range(depth):
                 stride = 2 if j == 0 and (i > 0 or self.halve_first) else 1
-                name = f"layer_{i}_{j}"
-                x = layer(width, stride, self.layer, self.halve_early, self.dtype, name=name)(x)
+                how = (self.layer, self.halve_early, self.epsilon, self.dtype)
+                x = layer(width, stride, *how, name=f"layer_{i}_{j}")(x)
         return from_grid(x)
 
     def _check(self) -> None:
@@ -74,17 +89,17 @@ class Layer(nn.Module):
     stride: int
     kind: str
     halve_early: bool
+    epsilon: float
     dtype: str
 
     @nn.compact
     def __call__(self, x: Float[Array, "B h w C"]) -> Float[Array, "B h2 w2 D"]:
-        y = x
-        *inner, last = self._convolutions
-        for i, (features, kernel, stride) in enumerate(inner):
-            y = nn.relu(_conv_norm(features, kernel, stride, self.dtype, name=f"conv_{i}")(y))
-        y = _conv_norm(*last, self.dtype, name=f"conv_{len(inner)}")(y)
+        y, how = x, (self.epsilon, self.dtype)
+        for i, convolution in enumerate(self._convolutions):
+            y = nn.relu(y) if i else y
+            y = _conv_norm(*convolution, *how, f"conv_{i}")(y)
         if x.shape[-1] != self.features or self.stride > 1:
-            x = _conv_norm(self.features, 1, self.stride, self.dtype, name="shortcut")(x)
+            x = _conv_norm(self.features, 1, self.stride, *how, "shortcut")(x)
         return nn.relu(x + y)
 
     @property
@@ -97,4 +112,9 @@ class Layer(nn.Module):
         return [(narrow, 1, first), (narrow, 3, second), (self.features, 1, 1)]
 
 
-_conv_norm = partial(ConvNorm, symmetric=True, epsilon=1e-5)  # PyTorch's
+def _conv_norm(
+    features: int, kernel: int, stride: int, epsilon: float, dtype: str, name: str
+) -> ConvNorm:
+    return ConvNorm(
+        features, kernel, stride, dtype, padding="symmetric", epsilon=epsilon, name=name
+    )

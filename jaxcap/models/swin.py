@@ -13,30 +13,39 @@ from jaxcap.models.dropout import Dropout
 from jaxcap.models.memory import Memory, from_grid
 from jaxcap.models.norm import LayerNorm
 from jaxcap.models.pixels import IMAGENET_MEAN, IMAGENET_STD, normalize
+from jaxcap.models.sizes import settle_size
 from jaxcap.models.stem import PatchStem
 from jaxcap.models.windows import WindowBlock, pad_to_multiple
 
+SIZES = {
+    "T": {"width": 96, "depths": (2, 2, 6, 2), "heads": (3, 6, 12, 24)},
+    "S": {"width": 96, "depths": (2, 2, 18, 2), "heads": (3, 6, 12, 24)},
+    "B": {"width": 128, "depths": (2, 2, 18, 2), "heads": (4, 8, 16, 32)},
+    "L": {"width": 192, "depths": (2, 2, 18, 2), "heads": (6, 12, 24, 48)},
+}
 EPSILON = 1e-5  # of the norms outside of layers, whatever that of the layers is
 
 
 class Swin(nn.Module):
-    """The map after the last stage is the memory, cell by cell; the defaults are Swin-T.
+    """The map after the last stage is the memory, cell by cell; a 32nd of the image's sides.
 
     An image may have any resolution: what does not divide is filled up with zeros.
 
     Attributes:
+      size: one of `SIZES`, in place of the three settings after it.
       width: of the cells of the first stage; every further one doubles it.
       depths, heads: layers and H of each stage.
-      window: side of a window in cells.
+      window: side of a window in cells; published are 7, for images of 224 pixels, and 12, of 384.
       patch: side of a patch in pixels, the first stage's cell.
       mlp_ratio: F / D.
       activation, epsilon, biases: see `jaxcap.models.blocks.Style`.
       mean, std: of each channel, in units of 255.
     """
 
-    width: int = 96
-    depths: tuple[int, ...] = (2, 2, 6, 2)
-    heads: tuple[int, ...] = (3, 6, 12, 24)
+    size: str = ""
+    width: int = 0
+    depths: tuple[int, ...] = ()
+    heads: tuple[int, ...] = ()
     window: int = 7
     patch: int = 4
     mlp_ratio: float = 4.0
@@ -48,6 +57,10 @@ class Swin(nn.Module):
     dropout: float = 0.0
     dtype: str = "float32"
     remat: bool = False
+
+    def __post_init__(self) -> None:
+        settle_size(self, "Swin", SIZES)
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, image: UInt8[Array, "B h w 3"], train: bool = False) -> Memory:

@@ -115,7 +115,7 @@ class ViT(nn.Module):
             x = block(heads, self.mlp_width, style, name=f"layer_{i}")(x, mask, train, bias)
         if self.norm_last:
             x = LayerNorm(self.dtype, self.epsilon, name="norm_last")(x)
-        return Memory(x, mask)
+        return Memory(x, mask, grid=(rows, columns))
 
     def _with_tokens(self, x: Float[Array, "B N D"]) -> Float[Array, "B S D"]:
         init = nn.initializers.normal(0.02)

@@ -7,11 +7,13 @@ import jax
 import numpy as np
 import pytest
 from generated import expect
+from showing import rows
 from sources import photographs, roles_of
 
 from jaxcap.decode import Search
 from jaxcap.decode.captions import captioner
 from jaxcap.interop.generation import search_settings
+from jaxcap.models.shown import Shown
 
 PHOTOS = photographs(20)
 NAMES = ("vit+gpt2", "vit+bert")  # of the first, one id begins, ends and fills a row
@@ -61,11 +63,14 @@ def shown(pairs):
             count = {"num_beams": num_beams, "num_return_sequences": num_beams}
             return theirs.generate(pixels, **count, **rest)
 
-        images = np.stack([ours.pixels(photo) for photo in PHOTOS])
+        batch = rows([ours.shown(photo) for photo in PHOTOS])
         features = jax.jit(partial(ours._model.apply, method="features"))
         return SimpleNamespace(
             ours=ours,
-            memory=features(ours._variables, images).tokens,
+            shown={
+                "memory": features(ours._variables, Shown.of(batch)).tokens[:, None],
+                "present": batch["present"],
+            },
             settings=theirs.model.generation_config.to_dict(),
             generate=generate,
             plain=cache(generate),
@@ -80,7 +85,7 @@ def test_captions_and_scores_are_theirs(name, search, rule, shown):
     ours, fields = it.ours, {**it.settings, **search, **rule}
     find = captioner(ours._model, ours.tokenizer, Search.of(**search_settings(fields, "it")))
     batch = {
-        "memory": it.memory,
+        **it.shown,
         "prompt": np.zeros((len(PHOTOS), 0), np.int32),
         "prompt_len": np.zeros(len(PHOTOS), np.int32),
         "index": np.arange(len(PHOTOS), dtype=np.int32),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from generated import expect
 from safetensors.numpy import load_file
+from showing import memories, pictures, rows
 from sources import NAMES, SIDE, WORDS, photographs
 
 from jaxcap import Captioner
@@ -64,9 +65,9 @@ def is_block(module, method):
 def answer(model, variables, images, tokens):
     """(features, memory, logits, what each layer gives) of images and tokens [B, K, T]."""
     tell = partial(model.apply, variables, capture_intermediates=is_block)
-    features, seen = tell(images, method="features")
-    memory = model.apply(variables, features, method="encode")
-    logits, said = tell(features, tokens)
+    features, seen = tell(pictures(images), method="features")
+    memory = model.apply(variables, memories(features), method="encode")
+    logits, said = tell(memories(features), tokens)
     layers = flat(seen["intermediates"]) | flat(said["intermediates"])
     return features.tokens, memory.tokens, logits, layers
 
@@ -127,7 +128,8 @@ def test_memory_of_another_resolution(name, shape, pairs):
     images = np.random.default_rng(1).integers(0, 256, (B, *shape, 3), np.uint8)
     always = name.startswith(("beit", "dinov2", "swin"))
     how = {} if always else {"interpolate_pos_encoding": True}
-    features = jax.jit(partial(ours._model.apply, method="features"))(ours._variables, images)
+    shown = pictures(images)
+    features = jax.jit(partial(ours._model.apply, method="features"))(ours._variables, shown)
     same(np.asarray(features.tokens), theirs.features(pixels_of(theirs, images), **how))
 
 
@@ -160,7 +162,7 @@ def test_prompts_of_different_lengths(name, pairs):
         row[: len(prompt)] = prompt
     search = Search(beams=3, max_len=6, suppress=())
     batch = {
-        "image": np.stack([ours.pixels(photo) for photo in PHOTOS[:4]]),
+        **rows([ours.shown(photo) for photo in PHOTOS[:4]]),
         "prompt": padded,
         "prompt_len": np.array([len(prompt) for prompt in prompts], np.int32),
         "index": np.arange(4, dtype=np.int32),

@@ -3,10 +3,12 @@
 import jax
 import numpy as np
 import pytest
+from showing import rows
 from sources import photographs, roles_of, save_tokenizer
 
 from jaxcap import Captioner
 from jaxcap.interop.convert import convert
+from jaxcap.models.shown import Shown
 
 torch = pytest.importorskip("torch", reason="Transformers' models are written in PyTorch")
 import transformers as hf  # noqa: E402
@@ -42,7 +44,7 @@ def test_logits_and_captions_are_theirs(tmp_path):
     pixels = processor(photos, return_tensors="pt").pixel_values
     tokens = np.random.default_rng(0).integers(0, WORDS, (1, 5)).astype(np.int32)
 
-    shown = np.stack([ours.pixels(photo) for photo in photos])
+    shown = Shown.of(rows([ours.shown(photo) for photo in photos]))
     logits = jax.jit(ours._model.apply)(ours._variables, shown, tokens[:, None])[:, 0]
     expected = theirs(pixel_values=pixels, decoder_input_ids=torch.from_numpy(tokens).long()).logits
     assert expected.std() > 0.5

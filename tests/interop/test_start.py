@@ -20,6 +20,7 @@ from jaxcap.interop.start import resolved, start
 from jaxcap.interop.weight_files import read_weights, write_weights
 from jaxcap.memory_store import memory_store
 from jaxcap.models import build
+from jaxcap.models.shown import Shown
 from jaxcap.state import init_variables
 from jaxcap.train import train
 
@@ -33,11 +34,11 @@ def sources(tmp_path_factory):
     return folder
 
 
-def leaves_of(config):
-    """Shapes of all that the model of a resolved config has."""
+def started(config):
+    """What the parts of a resolved config start with; the tokenizer has no part in it."""
     model = build(config.model, WORDS, config.data.max_len + 1)
     params, _ = jax.eval_shape(lambda: init_variables(model, config, jax.random.key(0)))
-    return params
+    return start(config, params, None)
 
 
 def test_settings_of_the_config_stay(sources):
@@ -70,16 +71,15 @@ def test_other_resolutions_have_the_places_of_the_source(sources):
     config = starting(sources)
     config.data.image_size = 48
     config = resolved(config, None)
-    arrays, _ = start(config, leaves_of(config))
+    arrays, _ = started(config)
     places = read_weights(sources / "vit")["embeddings.position_embeddings"]
     np.testing.assert_array_equal(arrays["encoder/positions"], places[0], strict=True)
     model = build(config.model, WORDS, 9)
-    image = jax.ShapeDtypeStruct((1, 48, 48, 3), np.uint8)
 
-    def tokens(image):
-        return model.init_with_output(jax.random.key(0), image, method="features")[0].tokens
+    def tokens(shown):
+        return model.init_with_output(jax.random.key(0), shown, method="features")[0].tokens
 
-    memory = jax.eval_shape(tokens, image)
+    memory = jax.eval_shape(tokens, Shown.blank(48))
     assert memory.shape == (1, 1 + 6 * 6, 32)
 
 
@@ -95,7 +95,7 @@ def test_half_of_an_image_text_pair_and_a_bert_without_its_head(sources, tmp_pat
     body = {name.removeprefix("bert."): tensors[name] for name in tensors if "cls" not in name}
     write_weights(tmp_path / "bert", body)
     config = resolved(starting(tmp_path, "clip", "bert"), None)
-    arrays, report = start(config, leaves_of(config))
+    arrays, report = started(config)
     assert report.unused.keys() == others.keys()
     head = {path for path in report.fresh if "/cross_" not in path}
     parts = ("bias", "dense/bias", "dense/kernel", "dense_norm/bias", "dense_norm/scale")
@@ -113,7 +113,7 @@ def test_a_run_goes_on_when_its_sources_are_gone(sources, tmp_path, monkeypatch,
     config.data.source = photo_table(tmp_path / "photos")
     config.optim.parts = (("bias", 1.0), ("", 0.0))
     train(config, tmp_path / "run")
-    loaded = len(start(resolved(config, None), leaves_of(resolved(config, None)))[0])
+    loaded = len(started(resolved(config, None))[0])
     assert f"Started   {loaded} parameters loaded" in capsys.readouterr().out
     run = Run(tmp_path / "run")
     begun = run.config()
@@ -161,7 +161,7 @@ def test_there_are_packages_of_some_encoders_only():
     config = base()
     config.model.encoder.init_from = "imagenet"
     with pytest.raises(UserError, match="no weights of the encoder 'vit' in a package"):
-        start(config, {})
+        start(config, {}, None)
 
 
 def test_a_decoder_needs_its_own_words_and_its_own_shape(sources):
@@ -173,11 +173,10 @@ def test_a_decoder_needs_its_own_words_and_its_own_shape(sources):
     config = starting(sources)
     config.model.decoder.mlp_width = 16
     config = resolved(config, None)
-    leaves = leaves_of(config)
     with pytest.raises(
         UserError, match=r"c_proj.weight' has shape \[128, 32\]; expected \[16, 32\]"
     ):
-        start(config, leaves)
+        started(config)
 
 
 def test_weights_that_are_damaged_or_of_another_network(sources, tmp_path):
@@ -187,7 +186,7 @@ def test_weights_that_are_damaged_or_of_another_network(sources, tmp_path):
     write_weights(tmp_path / "vit", tensors)
     config = resolved(starting(sources, tmp_path / "vit"), None)
     with pytest.raises(UserError, match=r"The encoder of .*vit has no tensor 'layernorm.weight'"):
-        start(config, leaves_of(config))
+        started(config)
     (tmp_path / "vit" / "config.json").write_text(json.dumps({"model_type": "t5x"}))
     with pytest.raises(UserError, match=r"not of a network that Transformers knows .*'t5x'"):
         resolved(starting(sources, tmp_path / "vit"), None)

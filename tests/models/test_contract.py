@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
+from showing import memories, pictures
 
 from jaxcap.decode import Search, decode
 from jaxcap.errors import UserError
@@ -17,11 +18,12 @@ from jaxcap.models.memory import Memory
 
 PAD, BOS, EOS, V, B, K, T, S = 0, 1, 2, 11, 3, 2, 6, 4
 RNG = np.random.default_rng(0)
-IMAGES = RNG.integers(0, 256, (B, 16, 16, 3), np.uint8)
+IMAGES = pictures(RNG.integers(0, 256, (B, 16, 16, 3), np.uint8))
 TOKENS = RNG.integers(0, V, (B, K, T)).astype(np.int32)
 TOKENS[..., 0] = BOS
 MASK = np.array([[1, 1, 1, 1], [1, 0, 1, 1], [1, 0, 0, 0]], bool)
-MEMORY = Memory(jnp.asarray(RNG.normal(size=(B, S, 64)).astype(np.float32)), jnp.asarray(MASK))
+FEATURES = jnp.asarray(RNG.normal(size=(B, S, 64)).astype(np.float32))
+MEMORY = memories(Memory(FEATURES, jnp.asarray(MASK)))
 KINDS = [("cross", True, 3), ("cross", False, 0), ("prefix", True, 0), ("prefix", False, 2)]
 kinds = pytest.mark.parametrize(("fusion", "tied", "canon"), KINDS)
 
@@ -30,6 +32,7 @@ def settings(fusion="cross", tied=True, canon=2, dropout=0.0, dtype="float32", r
     return ConfigDict(
         {
             "encoder": {"name": "vit", "size": "mini", "patch": 8, "dropout": dropout},
+            "stage": {"name": ""},
             "bridge": {"depth": 1, "heads": 2, "mlp_width": 16, "positions": True},
             "decoder": {
                 "name": "transformer",
@@ -58,7 +61,7 @@ def model_of(**chosen):
 def variables_of(fusion="cross", tied=True, canon=2):
     """Random in every leaf: biases and scales of zero and one would hide that they are used."""
     model = model_of(fusion=fusion, tied=tied, canon=canon)
-    shapes = jax.eval_shape(model.init, jax.random.key(0), IMAGES[:1], TOKENS[:1])
+    shapes = jax.eval_shape(model.init, jax.random.key(0), IMAGES, TOKENS)
     rng = np.random.default_rng(1)
     return jax.tree.map(
         lambda leaf: jnp.asarray(rng.normal(0, 0.3, leaf.shape).astype(np.float32)), shapes
@@ -112,13 +115,13 @@ def test_a_stream_sees_its_own_past_and_the_real_tokens_of_its_image(fusion):
     expected[1, 0, 3:] = True
     np.testing.assert_array_equal(changed(tokens=other), expected)
 
-    hidden = jnp.where(MEMORY.mask[..., None], MEMORY.tokens, 7.0)
-    assert not changed(Memory(hidden, MEMORY.mask)).any()
+    hidden = jnp.where(MASK[..., None], FEATURES, 7.0)
+    assert not changed(MEMORY.replace(memory=hidden[:, None])).any()
 
-    shown = MEMORY.tokens.at[2, 0].add(1.0)
+    shown = FEATURES.at[2, 0].add(1.0)
     expected = np.zeros((B, K, T), bool)
     expected[2] = True
-    np.testing.assert_array_equal(changed(Memory(shown, MEMORY.mask)), expected)
+    np.testing.assert_array_equal(changed(MEMORY.replace(memory=shown[:, None])), expected)
 
 
 @pytest.mark.parametrize("sample", [False, True], ids=["beams", "samples"])
@@ -130,8 +133,8 @@ def test_captions_have_the_logps_that_teacher_forcing_gives_them(fusion, sample)
     prompt_len = jnp.array([0, 1, 1], jnp.int32)
 
     @jax.jit
-    def caption(images):
-        memory = model.apply(variables, images, method="encode")
+    def caption(shown):
+        memory = model.apply(variables, shown, method="encode")
         context, state = model.apply(variables, memory, K, T, method="prefill")
         return decode(
             lambda state, token, t: model.apply(variables, context, state, token, t, method="step"),
@@ -177,12 +180,12 @@ def test_recomputing_activations_changes_neither_value_nor_gradient(fusion, imag
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), plain, again)
 
 
-def prefilled(model, variables, k):
+def prefilled(model, variables, k, length=T):
     """Shapes and types of what the decoder computes before the first step, and of its state."""
 
     def prefill(variables, memory):
         encoded = model.apply(variables, memory, method="encode")
-        return model.apply(variables, encoded, k, T, method="prefill")
+        return model.apply(variables, encoded, k, length, method="prefill")
 
     return jax.eval_shape(prefill, variables, MEMORY)
 
@@ -198,7 +201,7 @@ def test_bfloat16_computes_what_float32_does_but_coarser(fusion):
     _, state = prefilled(model, variables, K)
     assert {leaf.dtype for leaf in jax.tree.leaves(state)} == {jnp.dtype("bfloat16")}
     program = value_and_gradient(fusion=fusion, dtype="bfloat16")
-    trained = jax.eval_shape(program, variables, jnp.asarray(IMAGES), jnp.asarray(TOKENS))
+    trained = jax.eval_shape(program, variables, IMAGES, jnp.asarray(TOKENS))
     assert {leaf.dtype for leaf in jax.tree.leaves(trained)} == {jnp.dtype("float32")}
 
 
@@ -251,9 +254,7 @@ def test_a_caption_longer_than_the_decoders_positions_is_refused():
         jax.eval_shape(teacher(), MEMORY, long)
     model, variables = model_of(), variables_of()
     with pytest.raises(UserError, match=r"9 tokens.*positions for 8"):
-        jax.eval_shape(
-            lambda memory: model.apply(variables, memory, K, 9, method="prefill"), MEMORY
-        )
+        prefilled(model, variables, K, 9)
 
 
 @pytest.mark.parametrize(

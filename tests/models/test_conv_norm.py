@@ -8,15 +8,15 @@ import pytest
 from jaxcap.models.conv_norm import convolve, depthwise, pads, shifted_products
 
 
-@pytest.mark.parametrize("symmetric", [False, True])
+@pytest.mark.parametrize("padding", ["same", "symmetric"])
 @pytest.mark.parametrize("size", [(1, 2), (7, 8), (8, 7)])
-@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("kernel", [(3, 3), (5, 5), (1, 7)])
 @pytest.mark.parametrize("stride", [1, 2])
-def test_shifted_products_are_the_depthwise_convolution(size, kernel, stride, symmetric):
+def test_shifted_products_are_the_depthwise_convolution(size, kernel, stride, padding):
     a, b = jax.random.split(jax.random.key(0))
-    x, w = jax.random.normal(a, (2, *size, 6)), jax.random.normal(b, (kernel, kernel, 1, 6))
+    x, w = jax.random.normal(a, (2, *size, 6)), jax.random.normal(b, (*kernel, 1, 6))
     ways = jax.jit(
-        lambda x, w: [way(x, w, stride, symmetric) for way in (convolve, shifted_products)]
+        lambda x, w: [way(x, w, stride, padding) for way in (convolve, shifted_products)]
     )
     expected, ours = ways(x, w)
     assert ours.shape == (2, -(-size[0] // stride), -(-size[1] // stride), 6)
@@ -26,20 +26,22 @@ def test_shifted_products_are_the_depthwise_convolution(size, kernel, stride, sy
 @pytest.mark.parametrize(
     ("size", "kernel", "stride", "tensorflow", "pytorch"),
     [
-        ((6, 7), 3, 1, [(1, 1), (1, 1)], [(1, 1), (1, 1)]),
-        ((6, 7), 3, 2, [(0, 1), (1, 1)], [(1, 1), (1, 1)]),
-        ((6, 7), 7, 2, [(2, 3), (3, 3)], [(3, 3), (3, 3)]),
-        ((6, 7), 1, 2, [(0, 0), (0, 0)], [(0, 0), (0, 0)]),
+        ((6, 7), (3, 3), 1, [(1, 1), (1, 1)], [(1, 1), (1, 1)]),
+        ((6, 7), (3, 3), 2, [(0, 1), (1, 1)], [(1, 1), (1, 1)]),
+        ((6, 7), (7, 7), 2, [(2, 3), (3, 3)], [(3, 3), (3, 3)]),
+        ((6, 7), (1, 1), 2, [(0, 0), (0, 0)], [(0, 0), (0, 0)]),
+        ((6, 7), (1, 7), 1, [(0, 0), (3, 3)], [(0, 0), (3, 3)]),
     ],
 )
 def test_each_framework_pads_in_its_own_way(size, kernel, stride, tensorflow, pytorch):
-    assert pads(size, kernel, stride, symmetric=False) == tensorflow
-    assert pads(size, kernel, stride, symmetric=True) == pytorch
+    assert pads(size, kernel, stride, "same") == tensorflow
+    assert pads(size, kernel, stride, "symmetric") == pytorch
+    assert pads(size, kernel, stride, "valid") == [(0, 0), (0, 0)]
 
 
 @pytest.mark.parametrize(("platform", "convolves"), [("cpu", False), ("cuda", True), ("tpu", True)])
 def test_each_platform_gets_its_own_depthwise_convolution(platform, convolves):
-    traced = jax.jit(lambda x, w: depthwise(x, w, 1, False)).trace(
+    traced = jax.jit(lambda x, w: depthwise(x, w, 1, "same")).trace(
         jnp.ones((1, 4, 4, 6)), jnp.ones((3, 3, 1, 6))
     )
     text = traced.lower(lowering_platforms=(platform,)).as_text()

@@ -1,4 +1,4 @@
-"""Swin and ResNet keep the promise of a memory, and work and learn inside a captioner."""
+"""Swin, ResNet and VGG keep the promise of a memory, and work and learn inside a captioner."""
 
 from functools import lru_cache, partial
 
@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
+from showing import pictures
 
 from jaxcap.errors import UserError
 from jaxcap.models import build
@@ -16,11 +17,14 @@ RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (3, 20, 28, 3), np.uint8)
 TOKENS = RNG.integers(1, 11, (3, 2, 5)).astype(np.int32)
 SWIN = {"name": "swin", "width": 8, "depths": [2, 1], "heads": [2, 4], "window": 2, "dropout": 0.1}
-RESNET = {"name": "resnet", "stem": 4, "widths": [16, 32], "depths": [1, 2]}
+STAGES = {"widths": [16, 32], "depths": [1, 2]}
+RESNET = {"name": "resnet", "stem": 4, "layer": "bottleneck", **STAGES}
+VGG = {"name": "vgg16", **STAGES}
 ENCODERS = {  # settings, and the grid that the memory of IMAGES is of
     "swin": (SWIN, (3, 4, 16)),
     "resnet": (RESNET, (3, 4, 32)),
     "resnet of basic layers": ({**RESNET, "layer": "basic", "halve_first": True}, (2, 2, 32)),
+    "vgg": (VGG, (10, 14, 32)),
 }
 kinds = pytest.mark.parametrize("kind", ENCODERS)
 
@@ -28,6 +32,7 @@ kinds = pytest.mark.parametrize("kind", ENCODERS)
 def model_of(kind, **common):
     config = {
         "encoder": ENCODERS[kind][0],
+        "stage": {"name": ""},
         "bridge": {"depth": 0},
         "decoder": {"name": "transformer", "width": 8, "depth": 1, "heads": 2, "mlp_width": 16},
         **{"dtype": "float32", "remat": False, "vocab_size": 0, **common},
@@ -38,7 +43,7 @@ def model_of(kind, **common):
 @lru_cache
 def variables_of(kind):
     """Random in every leaf, variances above zero."""
-    shapes = jax.eval_shape(model_of(kind).init, jax.random.key(0), IMAGES[:1], TOKENS[:1])
+    shapes = jax.eval_shape(model_of(kind).init, jax.random.key(0), pictures(IMAGES), TOKENS)
     rng = np.random.default_rng(1)
 
     def draw(path, leaf):
@@ -87,12 +92,12 @@ def learning(kind, remat):
     """The likelihood of captions and its gradient, by parameter."""
     model, variables = model_of(kind, remat=remat), variables_of(kind)
 
-    def likelihood(params, image, tokens):
+    def likelihood(params, shown, tokens):
         rngs = {"dropout": jax.random.key(1)}
-        logits = model.apply({**variables, "params": params}, image, tokens, train=True, rngs=rngs)
+        logits = model.apply({**variables, "params": params}, shown, tokens, train=True, rngs=rngs)
         return caption_logp(logits, tokens).mean()
 
-    return jax.jit(jax.value_and_grad(likelihood))(variables["params"], IMAGES, TOKENS)
+    return jax.jit(jax.value_and_grad(likelihood))(variables["params"], pictures(IMAGES), TOKENS)
 
 
 @kinds
