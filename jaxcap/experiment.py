@@ -104,8 +104,8 @@ class Experiment:
         if self.config.init_from:
             ready, report = self._model_of(Run(self.config.init_from))
         else:
-            shapes = {**self.abstract_variables[0], **self.abstract_variables[1]}
-            ready, report = start(self.config, shapes)
+            fresh = {**state.trained, **state.frozen, **state.stats}
+            ready, report = start(self.config, fresh, self.tokenizer)
         return _replaced(state, ready), report
 
     def _model_of(self, run: Run) -> tuple[Params, Report]:

@@ -17,6 +17,7 @@ class Report:
       unused: names there that captioning has no use for, with their shapes.
       copies: name there: the name that it repeats.
       types: name there: its type, where that is not float32.
+      words: file of word vectors: the words here that it has, and all words here.
     """
 
     loaded: dict[str, str] = field(default_factory=dict)
@@ -24,6 +25,7 @@ class Report:
     unused: dict[str, tuple[int, ...]] = field(default_factory=dict)
     copies: dict[str, str] = field(default_factory=dict)
     types: dict[str, str] = field(default_factory=dict)
+    words: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def __or__(self, other: "Report") -> "Report":
         pairs = zip(vars(self).values(), vars(other).values(), strict=True)
@@ -37,6 +39,10 @@ class Report:
     def lines(self) -> list[str]:
         """What was loaded, as a number, and all the rest, the same leaf of all layers in a line."""
         rows = [f"{len(self.loaded)} parameters loaded"]
+        rows += [
+            f"words: {found:,} of {words:,} ({found / words:.1%}) have vectors in {file}"
+            for file, (found, words) in self.words.items()
+        ]
         for what, leaves in (("fresh", self.fresh), ("unused", self.unused)):
             alike = Counter(
                 f"{re.sub(r'(?<![a-z])[0-9]+', '*', name)} {list(shape)}"

@@ -1,4 +1,4 @@
-"""Encoders and decoders that start from published weights: `init_from` in a config."""
+"""What a model starts from: published weights and vectors of words, as a config names them."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
+from jaxcap.data.text import Tokenizer
 from jaxcap.errors import UserError, did_you_mean
 from jaxcap.interop.captioners import text_family, vision_family
 from jaxcap.interop.efficientnet import EFFICIENTNET_LITE, weights_file
@@ -15,6 +16,7 @@ from jaxcap.interop.report import Report
 from jaxcap.interop.source import open_folder
 from jaxcap.interop.table import Table, load
 from jaxcap.interop.torch_file import read_torch_file
+from jaxcap.interop.word_vectors import TABLE, start_words
 from jaxcap.state import of_role
 
 IMAGENET = "imagenet"  # weights that come in a package: its file and its table, by encoder
@@ -53,12 +55,15 @@ def resolved(config: ConfigDict, begun: ConfigDict | None) -> ConfigDict:
     return config
 
 
-def start(config: ConfigDict, leaves: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], Report]:
+def start(
+    config: ConfigDict, leaves: Mapping[str, Any], tokenizer: Tokenizer
+) -> tuple[dict[str, Any], Report]:
     """The arrays, by path, with which the parts of a resolved config start.
 
     Args:
       config: of an experiment.
-      leaves: shapes of all parameters and statistics, by path.
+      leaves: all parameters and statistics as they were drawn, by path.
+      tokenizer: whose words may have vectors in a file.
 
     Returns:
       The arrays, without those that the sources lack; and what became of every leaf of theirs.
@@ -66,8 +71,10 @@ def start(config: ConfigDict, leaves: Mapping[str, Any]) -> tuple[dict[str, np.n
     Raises:
       UserError: a source is damaged, or is of another network than the settings.
     """
-    found: dict[str, np.ndarray] = {}
+    found: dict[str, Any] = {}
     report = Report()
+    if config.model.word_vectors:
+        found[TABLE], report = start_words(config.model.word_vectors, tokenizer, leaves[TABLE])
     for role in ROLES:
         settings = config.model[role].to_dict()
         if not settings.get("init_from"):
