@@ -9,7 +9,8 @@ from jaxcap.config import base
 from jaxcap.models.vit import SIZES
 from jaxcap.train import train
 
-SIZES["tiny"] = (16, 1, 2)  # compiling the layers of a real one is most of the time of a test
+# Compiling the layers of a real one is most of the time of a test.
+SIZES["tiny"] = {"width": 16, "depth": 1, "heads": 2, "mlp_width": 64}
 SOURCE = "shapes:size=32,train=64,val=4"
 
 

@@ -11,14 +11,18 @@ from jaxcap.models.memory import Memory
 from jaxcap.models.norm import LayerNorm
 from jaxcap.models.pixels import normalize
 from jaxcap.models.places import RelativePositions, grid_positions, resample
+from jaxcap.models.sizes import settle_size
 from jaxcap.models.stem import STEMS
 
-SIZES = {  # width, depth, heads; the MLP is four times as wide
-    "mini": (64, 2, 2),  # for small pictures such as the shapes; not in the paper
-    "Ti": (192, 12, 3),
-    "S": (384, 12, 6),
-    "B": (768, 12, 12),
-    "L": (1024, 24, 16),
+SIZES = {
+    name: {"width": width, "depth": depth, "heads": heads, "mlp_width": 4 * width}
+    for name, width, depth, heads in (
+        ("mini", 64, 2, 2),  # for small pictures such as the shapes; not in the paper
+        ("Ti", 192, 12, 3),
+        ("S", 384, 12, 6),
+        ("B", 768, 12, 12),
+        ("L", 1024, 24, 16),
+    )
 }
 POSITIONS = ("absolute", "relative", "shared")
 
@@ -70,16 +74,7 @@ class ViT(nn.Module):
     remat: bool = False
 
     def __post_init__(self) -> None:
-        if self.size in SIZES:
-            width, depth, heads = SIZES[self.size]
-            numbers = {"width": width, "depth": depth, "heads": heads, "mlp_width": 4 * width}
-            for name, number in numbers.items():
-                if getattr(self, name) not in (0, number):
-                    raise UserError(
-                        f"A ViT of size {self.size!r} has {name} {number}, and {name} is set to "
-                        f"{getattr(self, name)}. Leave one of the two out."
-                    )
-                object.__setattr__(self, name, number)
+        settle_size(self, "ViT", SIZES)
         super().__post_init__()
 
     @nn.compact
@@ -137,16 +132,6 @@ class ViT(nn.Module):
         return jnp.concatenate([of_tokens, cells.reshape(rows * columns, width)])
 
     def _check(self, shape: tuple[int, ...]) -> None:
-        numbers = (self.width, self.depth, self.heads, self.mlp_width)
-        if self.size and self.size not in SIZES:
-            raise UserError(
-                f"There is no ViT of size {self.size!r}. {did_you_mean(self.size, SIZES)}"
-            )
-        if not all(numbers):
-            raise UserError(
-                "A ViT is given either by its size or by width, depth, heads and mlp_width; it has "
-                f"size={self.size!r} and {numbers}."
-            )
         if self.stem not in STEMS:
             raise UserError(f"A ViT has no stem {self.stem!r}. {did_you_mean(self.stem, STEMS)}")
         for kind in self.positions:

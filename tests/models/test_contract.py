@@ -267,6 +267,8 @@ def test_a_caption_longer_than_the_decoders_positions_is_refused():
         ({"bridge.dept": 1}, "bridge has no setting 'dept'. Did you mean 'depth'"),
         ({"decoder.max_len": 9}, "has no setting 'max_len'"),
         ({"encoder.depth": 3}, "size 'mini' has depth 2, and depth is set to 3"),
+        ({"encoder.size": "Big"}, "no ViT of size 'Big'"),
+        ({"encoder.size": ""}, "its size or by width, depth, heads, mlp_width; it has no size"),
         ({"bridge.width": 9}, "has no setting 'width'"),
         ({"decoder.width": None}, "decoder 'transformer' needs the setting 'width'"),
     ],
@@ -286,8 +288,6 @@ def test_a_config_that_names_what_there_is_not_is_refused(change, message):
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("encoder.size", "Big", "no ViT of size 'Big'"),
-        ("encoder.size", "", "either by its size or by width, depth, heads and mlp_width"),
         ("encoder.positions", ("absolut",), "Did you mean 'absolute'"),
         ("encoder.positions", ("shared",), "one token before the patches"),
         ("encoder.norm", "per", "no norm 'per'. Did you mean"),
