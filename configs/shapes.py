@@ -38,7 +38,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.optim.final_lr = 0.02 if arg == "long" else 0.3
     config.optim.warmup = 100
     config.optim.weight_decay = 0.05
-    config.optim.smoothing = 0.0
+    config.objective.smoothing = 0.0
     config.optim.ema = 0.998
     config.eval.every = config.steps
     config.eval.batch_size = 100

@@ -19,6 +19,7 @@ from jaxcap.state import Params, TrainState
 
 BEST_BY = "CIDEr"
 PARTS = {"_CHECKPOINT_METADATA", "model"}  # of a checkpoint that is whole, and of these one more:
+TRAIN = ("trained", "opt_state", "step", "baseline")  # of a state: what only training needs
 TRAINED, IMPORTED = {"train", "data"}, {"origin"}
 TOKENIZER, ORIGIN = "tokenizer", "origin"  # folders of a run; the latter of an imported one
 
@@ -35,8 +36,9 @@ class Run:
 
     A checkpoint has two items: `model` (the averaged and the frozen parameters, and the batch
     statistics: what captions) and `train` (what only training needs: the parameters as the
-    optimizer left them, its state, and the step, which is also the position in the data). One that
-    was imported has `origin` in the place of the latter: where it is from.
+    optimizer left them, its state, the objective's baseline, and the step, which is also the
+    position in the data). One that was imported has `origin` in the place of the latter:
+    where it is from.
     """
 
     def __init__(self, path: str | os.PathLike[str]):
@@ -158,7 +160,7 @@ class Run:
                 return
             self.checkpoints.delete(step)
         model = {"params": {**state.frozen, **state.average}, "stats": state.stats}
-        train = {"trained": state.trained, "opt_state": state.opt_state, "step": state.step}
+        train = {name: getattr(state, name) for name in TRAIN}
         items = {
             "model": ocp.args.StandardSave(model),
             "train": ocp.args.StandardSave(train),
@@ -232,7 +234,7 @@ class Run:
                 "--workdir."
             )
         model = {"params": {**like.frozen, **like.average}, "stats": like.stats}
-        train = {"trained": like.trained, "opt_state": like.opt_state, "step": like.step}
+        train = {name: getattr(like, name) for name in TRAIN}
         self._check_same(step, "model", "params", model["params"])
         self._check_same(step, "train", "trained", like.trained, "set of trained parameters")
         restored = self.checkpoints.restore(
@@ -244,12 +246,10 @@ class Run:
         )
         params = restored.model["params"]
         return like.replace(
-            step=restored.train["step"],
-            trained=restored.train["trained"],
+            **restored.train,
             average={name: params[name] for name in like.average},
             frozen={name: params[name] for name in like.frozen},
             stats=restored.model["stats"],
-            opt_state=restored.train["opt_state"],
         )
 
     def restore_model(self, step: int, params: Params, stats: Params) -> tuple[Params, Params]:

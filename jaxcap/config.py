@@ -32,6 +32,7 @@ def base() -> ConfigDict:
     config.data.images = 1  # N, photographs of a record, at most
     config.data.regions = 0  # R, boxes of a photograph, at most; 0 shows none
     config.data.features = 0  # D of the precomputed features of regions, shown in place of pixels
+    config.data.region_features = ""  # folder or HDF5 file that has them; see jaxcap.data.regions
     config.data.captions = 5  # K, references of an image in one pass
     config.data.max_len = 32  # tokens of a caption, EOS included
     config.data.workers = 0  # processes that prepare batches; 0 uses threads
@@ -58,6 +59,14 @@ def base() -> ConfigDict:
     # (regex on a kernel's path, rank) of low-rank adapters, see jaxcap.lora; the first match wins
     config.model.lora = config_dict.placeholder(tuple)
 
+    config.objective = ConfigDict()
+    config.objective.captions = 1.0  # weight of the captions' loss; an encoder may have its own
+    config.objective.smoothing = 0.1  # of labels
+    config.objective.doubly_stochastic = 0.0  # weight of looking at every part of an image once
+    config.objective.scheduled_sampling = 0.0  # share of own words read at the last step, from 0
+    config.objective.reinforce = 0.1  # of hard attention: weight of what its draws learn from
+    config.objective.entropy = 0.002  # of hard attention: weight of looking about
+
     config.optim = ConfigDict()
     # adam | adamw | adadelta | rmsprop | sgd | lion | adafactor | muon
     config.optim.kind = "adamw"
@@ -77,7 +86,6 @@ def base() -> ConfigDict:
     config.optim.weight_decay = 0.01  # times the rate, apart from the gradient; adam has none
     config.optim.clip = 1.0  # global norm; 0 is off
     config.optim.ema = 0.999  # decay of the averaged parameters that are evaluated; 0 is off
-    config.optim.smoothing = 0.1  # of labels
     # (regex on the parameter's path, factor on lr); the first match wins, 0 freezes
     config.optim.parts = config_dict.placeholder(tuple)
 

@@ -26,6 +26,7 @@ class TrainState(flax.struct.PyTreeNode):
       frozen: the parameters that stay.
       stats: batch statistics, which stay too.
       opt_state: of the optimizer over `trained`.
+      baseline: moving average of the log-probability of a token in training.
     """
 
     step: Any
@@ -34,6 +35,7 @@ class TrainState(flax.struct.PyTreeNode):
     frozen: Params
     stats: Params
     opt_state: Any
+    baseline: Any
 
     def variables(self, trained: Params | None = None) -> dict[str, Any]:
         """Linen's variables, with the average of the trained parameters or those given."""
@@ -88,4 +90,5 @@ def new_state(
         frozen=frozen,
         stats=stats,
         opt_state=tx.init(trained),
+        baseline=jnp.zeros((), jnp.float32),
     )

@@ -10,11 +10,11 @@ from jaxtyping import Array, Float
 from ml_collections import ConfigDict
 
 from jaxcap.models.captioning import CaptionModel
-from jaxcap.models.shown import Shown
-from jaxcap.objective import Sums, cross_entropy
+from jaxcap.objective import Counts, Progress, make_objective
 from jaxcap.optim import Params
 from jaxcap.state import TrainState
 
+BASELINE = 0.9  # decay of the moving average, as Xu et al. have it
 Metrics = dict[str, Float[Array, ""]]
 Batch = Mapping[str, Array]
 
@@ -28,31 +28,23 @@ def make_step(
     on seed and step alone, so that a resumed run draws what the unbroken one would have drawn.
     """
     root = jax.random.fold_in(jax.random.key(config.seed), 1)
-
-    def loss(trained: Params, state: TrainState, part: Batch, key: Array) -> tuple[Array, Sums]:
-        tokens = part["tokens"]
-        inputs = jnp.concatenate([jnp.full_like(tokens[..., :1], bos), tokens[..., :-1]], axis=-1)
-        logits: Any = model.apply(
-            state.variables(trained), Shown.of(part), inputs, True, rngs={"dropout": key}
-        )
-        weights = jnp.ones(tokens.shape, jnp.float32)
-        sums = cross_entropy(logits, tokens, part["mask"], weights, config.optim.smoothing)
-        return sums.loss, sums
-
-    grad = jax.grad(loss, has_aux=True)
+    objective = make_objective(model, config.objective, bos)
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(root, state.step)
-        grads, sums = in_parts(
-            lambda part, key: grad(state.trained, state, part, key),
+        done = state.step.astype(jnp.float32)
+        counts, progress = Counts.of(batch), Progress(done / config.steps, state.baseline)
+
+        def loss(trained: Params, part: Batch, key: Array) -> tuple[Array, Metrics]:
+            return objective(state.variables(trained), part, key, counts, progress)
+
+        grads, metrics = in_parts(
+            lambda part, key: jax.grad(loss, has_aux=True)(state.trained, part, key),
             dict(batch),
             jax.random.split(key, config.accumulate),
         )
-        tokens = jnp.maximum(sums.tokens, 1.0)
-        grads = jax.tree.map(lambda g: g / tokens, grads)
         updates, opt_state = tx.update(grads, state.opt_state, state.trained)
         trained = optax.apply_updates(state.trained, updates)
-        done = state.step.astype(jnp.float32)
         # The average must not remember the random start: its decay grows with the steps.
         decay = jnp.minimum(config.optim.ema, (1 + done) / (10 + done))
         new = state.replace(
@@ -60,13 +52,12 @@ def make_step(
             trained=trained,
             average=jax.tree.map(lambda a, p: a * decay + p * (1 - decay), state.average, trained),
             opt_state=opt_state,
+            baseline=BASELINE * state.baseline - (1 - BASELINE) * metrics["nll"],
         )
-        metrics = {
-            "loss": sums.loss / tokens,
-            "nll": sums.nll / tokens,
-            "accuracy": sums.correct / tokens,
-            "tokens": sums.tokens,
-            "unreadable": (~batch["mask"].any(axis=(1, 2))).sum().astype(jnp.float32),
+        read = batch["mask"].any(axis=(1, 2))
+        metrics |= {
+            "tokens": batch["mask"].sum().astype(jnp.float32),
+            "unreadable": (~read).sum().astype(jnp.float32),
             "grad_norm": optax.tree.norm(grads),
             "update_norm": optax.tree.norm(updates),
         }

@@ -31,6 +31,7 @@ def state(step, width=3, frozen=("encoder/kernel",)):
         frozen={name: params[name] for name in frozen},
         stats={"encoder/mean": jnp.full((width,), 7.0)},
         opt_state=TX.init(trained),
+        baseline=jnp.float32(-step),
     )
 
 
@@ -69,7 +70,7 @@ def test_what_was_saved_is_read(run):
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_state_of_every_optimizer_is_read(kind, tmp_path):
     config = base().optim
-    config.kind = kind
+    config.kind, config.weight_decay = kind, 0.0
     trained = state(1).trained
     tx = optimizer(config, 10, trained)
     _, moved = tx.update(trained, tx.init(trained), trained)

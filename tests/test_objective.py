@@ -1,106 +1,161 @@
-"""The loss against sums written out in numpy, and what must not change it."""
+"""The terms of an objective against numpy, and what their gradients do."""
+
+from functools import lru_cache
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
+from ml_collections import ConfigDict
 
-from jaxcap.objective import cross_entropy
+from jaxcap.config import base
+from jaxcap.models import build
+from jaxcap.models.captioning import caption_logp
+from jaxcap.models.seen import SEEN, maps
+from jaxcap.models.shown import Shown
+from jaxcap.objective import Counts, Progress, make_objective
+from jaxcap.objective.attention import entropy, reinforce, unevenness
+from jaxcap.objective.own_words import with_own_words
 
-B, K, T, V = 2, 3, 5, 7
-
-
-@pytest.fixture
-def case():
-    rng = np.random.default_rng(0)
-    logits = 3 * rng.standard_normal((B, K, T, V), np.float32)
-    targets = rng.integers(0, V, (B, K, T), np.int32)
-    mask = rng.random((B, K, T)) < 0.7
-    weights = rng.standard_normal((B, K, T), np.float32)
-    return tuple(map(jnp.asarray, (logits, targets, mask, weights)))
-
-
-def written_out(logits, targets, mask, weights, smoothing):
-    """(loss, nll, correct, tokens), a token at a time."""
-    loss = nll = correct = tokens = 0.0
-    for place in np.ndindex(B, K, T):
-        if not mask[place]:
-            continue
-        row = np.asarray(logits[place], np.float64)
-        logp = row - np.log(np.exp(row).sum())
-        told = np.full(V, smoothing / V)
-        told[targets[place]] += 1 - smoothing
-        loss -= float(weights[place]) * (told * logp).sum()
-        nll -= logp[targets[place]]
-        correct += row.argmax() == targets[place]
-        tokens += 1
-    return loss, nll, correct, tokens
+B, K, T, S, V, BOS = 4, 2, 5, 3, 9, 1
+RNG = np.random.default_rng(0)
+MASK = np.arange(T) < RNG.integers(0, T + 1, (B, K, 1))
+MASK[0] = False
+BATCH = {
+    "memory": jnp.asarray(RNG.normal(size=(B, 1, S, 6)).astype(np.float32)),
+    "present": jnp.ones((B, 1), bool),
+    "tokens": jnp.asarray(RNG.integers(3, V, (B, K, T)).astype(np.int32)),
+    "mask": jnp.asarray(MASK),
+}
+PROGRESS = Progress(jnp.float32(0.5), jnp.float32(-1.0))
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
-def test_it_is_the_sum_written_out(case, smoothing):
-    found = cross_entropy(*case, smoothing)
-    expected = written_out(*map(np.asarray, case), smoothing)
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+def weights(*shape):
+    drawn = RNG.dirichlet(np.ones(shape[-1]), shape[:-1]).astype(np.float32)
+    return jnp.asarray(drawn)
 
 
-def test_without_smoothing_and_weights_it_is_that_of_optax(case):
-    logits, targets, mask, _ = case
-    losses = optax.softmax_cross_entropy_with_integer_labels(logits, targets)
-    found = cross_entropy(logits, targets, mask, jnp.ones_like(losses))
-    np.testing.assert_allclose(found.loss, losses[mask].sum(), rtol=1e-5)
-    np.testing.assert_allclose(found.nll, found.loss, rtol=1e-6)
+def test_unevenness_is_what_the_paper_writes():
+    layers = [weights(B, K, 2, T, S), weights(B, K, 1, T, S)]
+    found = np.asarray(unevenness(layers, BATCH["mask"]))
+    for b, k in np.ndindex(B, K):
+        mean = (np.asarray(layers[0][b, k]).mean(0) + np.asarray(layers[1][b, k, 0])) / 2
+        total = mean[MASK[b, k]].sum(0)
+        expected = ((1 - total) ** 2).mean() if MASK[b, k].any() else 0.0
+        np.testing.assert_allclose(found[b, k], expected, rtol=1e-5)
 
 
-def test_smoothed_it_is_that_of_optax(case):
-    logits, targets, mask, _ = case
-    labels = optax.smooth_labels(jax.nn.one_hot(targets, V), 0.2)
-    losses = optax.softmax_cross_entropy(logits, labels)
-    found = cross_entropy(logits, targets, mask, jnp.ones_like(losses), 0.2)
-    np.testing.assert_allclose(found.loss, losses[mask].sum(), rtol=1e-5)
+def test_entropy_is_that_of_the_weights_and_finite_where_there_are_none():
+    layer = weights(B, K, 1, T, S).at[1].set(jnp.asarray([1.0, 0.0, 0.0]))
+    found = np.asarray(entropy([layer], BATCH["mask"]))
+    exact = np.asarray(layer[:, :, 0], np.float64)
+    expected = -(exact * np.log(np.where(exact > 0, exact, 1))).sum(-1)
+    np.testing.assert_allclose(found, np.where(MASK, expected, 0), atol=1e-5)
+    gradient = jax.grad(lambda x: entropy([x], BATCH["mask"]).sum())(layer)
+    assert np.isfinite(gradient).all()
 
 
-def test_padding_has_no_part_in_it(case):
-    logits, targets, mask, weights = case
-    real = mask[..., None]
-    other = (
-        jnp.where(real, logits, 1e4 * logits[..., ::-1]),
-        jnp.where(mask, targets, (targets + 1) % V),
-        mask,
-        jnp.where(mask, weights, 1e6),
-    )
-    for mine, others in zip(cross_entropy(*case, 0.1), cross_entropy(*other, 0.1), strict=True):
-        assert mine == others
+def test_the_draws_of_likely_captions_become_likelier():
+    """The gradient is the reward less the baseline, for real words alone; the reward has none."""
+    drawn, logp = (jnp.asarray(-RNG.random((B, K, T)).astype(np.float32)) for _ in range(2))
 
-    def loss(logits):
-        return cross_entropy(logits, targets, mask, weights, 0.1).loss
+    def loss(drawn, logp):
+        return reinforce(drawn, logp, BATCH["mask"], jnp.float32(-0.5)).sum()
 
-    gradient = jax.grad(loss)(logits)
-    assert not gradient[~mask].any()
-    assert gradient[mask].all()
+    of_drawn, of_logp = jax.grad(loss, argnums=(0, 1))(drawn, logp)
+    assert not of_logp.any()
+    real = MASK.sum(-1, keepdims=True)
+    mean = (np.asarray(logp) * MASK).sum(-1, keepdims=True) / np.maximum(real, 1)
+    np.testing.assert_allclose(of_drawn, np.where(MASK, -(mean + 0.5), 0.0), rtol=1e-5)
 
 
-def test_a_negative_weight_pushes_the_target_away(case):
-    logits, targets, mask, _ = case
+def test_reinforce_climbs_the_expected_reward():
+    """Against the gradient of the expectation, by enumeration of all the draws of one word."""
+    theta, reward = jnp.asarray([0.3, -0.5, 0.8]), jnp.asarray([-1.0, -0.2, -2.0])
+    mask = jnp.ones((1, 1, 1), bool)
 
-    def loss(logits, sign):
-        return cross_entropy(logits, targets, mask, jnp.full(mask.shape, sign)).loss
+    def of_draw(theta, place, baseline):
+        drawn = jax.nn.log_softmax(theta)[place].reshape(1, 1, 1)
+        return reinforce(drawn, reward[place].reshape(1, 1, 1), mask, baseline).sum()
 
-    towards, away = (jax.grad(loss)(logits, sign) for sign in (1.0, -1.0))
-    np.testing.assert_array_equal(towards, -away)
-    at_target = jnp.take_along_axis(away, targets[..., None], axis=-1)[..., 0]
-    assert (at_target[mask] > 0).all()
-
-
-def test_weights_that_add_up_to_nothing_leave_the_number_of_tokens(case):
-    logits, targets, mask, _ = case
-    found = cross_entropy(logits, targets, mask, jnp.zeros(mask.shape))
-    assert found.loss == 0
-    assert int(found.tokens) == int(mask.sum())
+    exact = jax.grad(lambda theta: -(jax.nn.softmax(theta) * reward).sum())(theta)
+    for baseline in (0.0, -0.7):
+        grads = [jax.grad(of_draw)(theta, place, jnp.float32(baseline)) for place in range(3)]
+        mean = sum(p * g for p, g in zip(jax.nn.softmax(theta), grads, strict=True))
+        np.testing.assert_allclose(mean, exact, atol=1e-6)
 
 
-def test_large_logits_do_not_overflow(case):
-    _, targets, mask, weights = case
-    logits = jnp.full((B, K, T, V), -3e4).at[..., 0].set(3e4)
-    assert all(jnp.isfinite(number) for number in cross_entropy(logits, targets, mask, weights))
+def test_own_words_take_the_place_of_true_ones_as_often_as_asked():
+    inputs = jnp.asarray(RNG.integers(0, V, (20, 10, 50)).astype(np.int32))
+    logits = jnp.full((20, 10, 50, V + 1), -1e9).at[..., V].set(0.0)  # says the word V, always
+    for share in (0.0, 0.25, 1.0):
+        found = np.asarray(with_own_words(inputs, logits, jnp.float32(share), jax.random.key(0)))
+        np.testing.assert_array_equal(found[..., 0], inputs[..., 0])
+        own = found[..., 1:] == V
+        np.testing.assert_array_equal(found[..., 1:][~own], np.asarray(inputs)[..., 1:][~own])
+        assert own.mean() == pytest.approx(share, abs=0.02)
+    turned = jnp.eye(V + 1)[(inputs + 1) % V] * 1e9  # says the word after the one that it read
+    said = np.asarray(with_own_words(inputs, turned, jnp.float32(1.0), jax.random.key(0)))
+    np.testing.assert_array_equal(said[..., 1:], (np.asarray(inputs)[..., :-1] + 1) % V)
+
+
+@lru_cache
+def captioner(**decoder):
+    config = base()
+    config.model.encoder.size = "mini"
+    config.model.bridge = {"positions": True}
+    config.model.decoder = {"name": "recurrent", "width": 8, **decoder}
+    model = build(config.model, V, T + 1)
+    params = model.init(jax.random.key(0), Shown.of(BATCH), BATCH["tokens"])["params"]
+    return model, {"params": params}
+
+
+def run(objective, decoder, batch=BATCH, counts=None, progress=PROGRESS):
+    model, variables = captioner(**decoder)
+    settings = ConfigDict({**base().objective.to_dict(), "smoothing": 0.0, **objective})
+    work = jax.jit(make_objective(model, settings, BOS))
+    return work(variables, batch, jax.random.key(1), counts or Counts.of(batch), progress)
+
+
+def test_the_terms_add_up_to_the_loss():
+    plain, means = run({}, {})
+    assert means.keys() == {"loss", "nll", "accuracy"}
+    assert plain == means["loss"]
+    np.testing.assert_allclose(plain, means["nll"], rtol=1e-6)
+    loss, means = run({"doubly_stochastic": 2.0}, {})
+    np.testing.assert_allclose(loss, means["nll"] + 2 * means["unevenness"], rtol=1e-6)
+    loss, means = run({"reinforce": 3.0, "entropy": 0.5}, {"hard": True})
+    expected = means["nll"] + 3 * means["reinforce"] - 0.5 * means["entropy"]
+    np.testing.assert_allclose(loss, expected, rtol=1e-6)
+    assert run({"captions": 0.0}, {})[0] == 0
+
+
+def test_a_batch_in_parts_has_the_same_loss():
+    settings = {"doubly_stochastic": 1.0}
+    counts = Counts.of(BATCH)
+    _, whole = run(settings, {})
+    halves = ({name: leaf[i::2] for name, leaf in BATCH.items()} for i in (0, 1))
+    parts = [run(settings, {}, half, counts)[1] for half in halves]
+    for name, mean in whole.items():
+        np.testing.assert_allclose(parts[0][name] + parts[1][name], mean, rtol=1e-5)
+
+
+def test_own_words_are_read_the_more_the_longer_it_trains():
+    found = {
+        share: run({"scheduled_sampling": 1.0}, {}, progress=Progress(jnp.float32(share), 0.0))[0]
+        for share in (0.0, 1.0)
+    }
+    plain, _ = run({}, {})
+    assert found[0.0] == plain
+    assert found[1.0] != plain
+
+
+def test_the_likelihood_is_that_of_the_captions():
+    model, variables = captioner()
+    tokens = BATCH["tokens"]
+    inputs = jnp.concatenate([jnp.full_like(tokens[..., :1], BOS), tokens[..., :-1]], axis=-1)
+    logits, seen = model.apply(variables, Shown.of(BATCH), inputs, mutable=[SEEN])
+    nll = -np.asarray(caption_logp(logits, tokens))[MASK].mean()
+    np.testing.assert_allclose(run({}, {})[1]["nll"], nll, rtol=1e-5)
+    (layer,) = maps(seen)
+    assert layer.shape == (B, K, 1, T, S)

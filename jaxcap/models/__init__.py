@@ -24,6 +24,7 @@ from jaxcap.models.bridge import Bridge
 from jaxcap.models.captioning import CaptionModel
 from jaxcap.models.efficientnet import EfficientNetLite
 from jaxcap.models.inception import InceptionV3
+from jaxcap.models.recurrent import RecurrentDecoder
 from jaxcap.models.resnet import ResNet
 from jaxcap.models.swin import Swin
 from jaxcap.models.transformer import TransformerDecoder
@@ -43,6 +44,7 @@ ENCODERS: dict[str, Part] = {
 STAGES: dict[str, Part] = {}
 DECODERS: dict[str, Part] = {
     "transformer": TransformerDecoder,
+    "recurrent": RecurrentDecoder,
 }
 
 

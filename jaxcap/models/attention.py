@@ -55,7 +55,7 @@ def attend(
     own_mask: Bool[Array, "T U"] | None,
     shared: tuple[Float[Array, "B H S C"], Float[Array, "B H S C"]] | None,
     shared_mask: Bool[Array, "B S"] | None,
-) -> Float[Array, "B K H T C"]:
+) -> tuple[Float[Array, "B K H T C"], Float[Array, "B K H T S"] | None]:
     """One softmax over the stream's own tokens and the tokens that all K streams share.
 
     The shared keys and values are never copied K times: the K streams' queries are laid end to
@@ -69,21 +69,23 @@ def attend(
       shared_mask: which of these are real, or None for all.
 
     Returns:
-      The attended values. Scores and the softmax are in float32.
+      The attended values, and the weights of the shared tokens if there are any. Scores and the
+      softmax are in float32.
     """
     K = q.shape[1]
     if shared is None and own is not None:
-        return _mix(jax.nn.softmax(_scores(q, own[0], own_mask), axis=-1), own[1])
+        return _mix(jax.nn.softmax(_scores(q, own[0], own_mask), axis=-1), own[1]), None
     assert shared is not None
     mask = None if shared_mask is None else shared_mask[:, None, None, :]
     over_image = _scores(_end_to_end(q), shared[0], mask)
     if own is None:
-        return _streams(_mix(jax.nn.softmax(over_image, axis=-1), shared[1]), K)
+        weights = jax.nn.softmax(over_image, axis=-1)
+        return _streams(_mix(weights, shared[1]), K), _streams(weights, K)
     scores = (_streams(over_image, K), _scores(q, own[0], own_mask))
     weights = jax.nn.softmax(jnp.concatenate(scores, axis=-1), axis=-1)
     seen = shared[1].shape[2]
     of_image = _streams(_mix(_end_to_end(weights[..., :seen]), shared[1]), K)
-    return of_image + _mix(weights[..., seen:], own[1])
+    return of_image + _mix(weights[..., seen:], own[1]), weights[..., :seen]
 
 
 def attend_memory(

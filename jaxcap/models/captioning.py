@@ -40,6 +40,22 @@ class CaptionModel(nn.Module):
             memory = self.stage(memory, shown, train)
         return self.bridge(memory.in_a_row(shown.present), train)
 
+    def losses(self, shown: Shown, progress: Float[Array, ""]) -> dict[str, Float[Array, "B N"]]:
+        """What the encoder's own objective has of each image that is there, if it has one.
+
+        Args:
+          shown: records.
+          progress: of the training, 0 to 1.
+        """
+        own = getattr(self.encoder, "losses", None)
+        if own is None or shown.image is None:
+            return {}
+        present = shown.present.astype(jnp.float32)
+        return {
+            name: each.reshape(present.shape) * present
+            for name, each in own(shown.images(), progress).items()
+        }
+
     def prefill(self, memory: Memory, k: int, max_len: int) -> tuple[Any, Any]:
         """See the decoder contract in `jaxcap.models`."""
         return self.decoder.prefill(memory, k, max_len)

@@ -7,6 +7,7 @@ from jaxtyping import Array, Bool, Float
 
 from jaxcap.models.attention import Attention, attend, attend_memory
 from jaxcap.models.blocks import Mlp, Residual, Style
+from jaxcap.models.seen import SEEN, WEIGHTS
 
 
 class DecoderBlock(nn.Module):
@@ -14,7 +15,7 @@ class DecoderBlock(nn.Module):
 
     With fusion `cross` the image has an attention of its own; with `prefix` the memory tokens
     stand before the caption in the self-attention, and pass through the layer themselves
-    (`memory`).
+    (`memory`); with `merge` the layer knows the caption alone.
     """
 
     width: int
@@ -35,8 +36,10 @@ class DecoderBlock(nn.Module):
 
     def memory(
         self, x: Float[Array, "B S E"], mask: Bool[Array, "B S"], train: bool
-    ) -> tuple[tuple[Array, Array], Float[Array, "B S E"]]:
+    ) -> tuple[tuple[Array, Array] | None, Float[Array, "B S E"]]:
         """The keys and values of the image in this layer, and the memory for the next one."""
+        if self.fusion == "merge":
+            return None, x
         if self.fusion == "cross":
             return self.cross_attention.keys_values(x), x
         y = self.self_residual.enter(x)
@@ -54,19 +57,21 @@ class DecoderBlock(nn.Module):
         x: Float[Array, "B K T D"],
         own: tuple[Array, Array],
         own_mask: Bool[Array, "T U"],
-        image: tuple[Array, Array],
+        image: tuple[Array, Array] | None,
         image_mask: Bool[Array, "B S"],
         train: bool,
     ) -> Float[Array, "B K T D"]:
         """The layer, given the keys and values that its tokens may see (`own`, `memory`)."""
         q = self.self_attention.queries(self.self_residual.enter(x))
         before = (image, image_mask) if self.fusion == "prefix" else (None, None)
-        seen = attend(q, own, own_mask, *before)
+        seen, weights = attend(q, own, own_mask, *before)
         x = self.self_residual.leave(x, self.self_attention.merge(seen), train)
         if self.fusion == "cross":
             q = self.cross_attention.queries(self.cross_residual.enter(x))
-            seen = attend(q, None, None, image, image_mask)
+            seen, weights = attend(q, None, None, image, image_mask)
             x = self.cross_residual.leave(x, self.cross_attention.merge(seen), train)
+        if weights is not None:
+            self.sow(SEEN, WEIGHTS, weights)
         return self._think(x, train)
 
     def _think(self, x: Array, train: bool) -> Array:

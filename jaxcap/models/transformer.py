@@ -14,7 +14,7 @@ from jaxcap.models.memory import Memory
 from jaxcap.models.norm import LayerNorm
 from jaxcap.models.words import Words
 
-FUSIONS = ("cross", "prefix")
+FUSIONS = ("cross", "prefix", "merge")
 
 
 class TransformerDecoder(nn.Module):
@@ -26,7 +26,8 @@ class TransformerDecoder(nn.Module):
       vocab_size: V, the tokenizer's.
       width, depth, heads, mlp_width: D, layers, H, F.
       max_len: the longest caption in tokens, BOS included.
-      fusion: `cross` (attention over the memory) or `prefix` (memory tokens before the caption).
+      fusion: `cross` (attention over the memory), `prefix` (memory tokens before the caption) or
+        `merge` (the layers know words alone, and the image joins what they say).
       norm, activation, epsilon: see `jaxcap.models.blocks.Style`.
       positions: rows of the table of positions; 0 is as many as `max_len` needs.
       first_position, tied, scaled_words, normed_words, segments, head_activation, vocab_bias,
@@ -74,6 +75,7 @@ class TransformerDecoder(nn.Module):
         self.words = Words(
             vocab_size=self.vocab_size,
             width=self.width,
+            output_width=self.width,
             places=self.positions,
             first_place=self.first_position,
             tied=self.tied,
@@ -93,6 +95,8 @@ class TransformerDecoder(nn.Module):
         ]
         if self.norm == "pre":
             self.last_norm = LayerNorm(self.dtype, self.epsilon)
+        if self.fusion == "merge":
+            self.mix = nn.Dense(self.width, dtype=self.dtype)
 
     def __call__(
         self, memory: Memory, tokens: Int[Array, "B K T"], train: bool = False
@@ -100,19 +104,19 @@ class TransformerDecoder(nn.Module):
         """Teacher forcing: the logits of each next token, float32."""
         B, K, T = tokens.shape
         self._check_length(T)
-        images = self._images(memory, train)
+        images, joins = self._images(memory, train)
         x, _ = self.words.embed(
             tokens, self.words.nothing_before(B, K), jnp.zeros((), jnp.int32), train
         )
         causal = jnp.tril(jnp.ones((T, T), bool))
         for layer, image in zip(self.layers, images, strict=True):
             x = layer(x, layer.own(x), causal, image, memory.mask, train)
-        return self._logits(x)
+        return self._logits(x, joins)
 
     def prefill(self, memory: Memory, k: int, max_len: int) -> tuple[Any, Any]:
         """What belongs to the image (its keys and values, mask), and k empty streams."""
         self._check_length(max_len)
-        context = (self._images(memory, train=False), memory.mask)
+        context = (*self._images(memory, train=False), memory.mask)
         batch, channels = memory.mask.shape[0], self.width // self.heads
         cache = jnp.zeros((batch, k, self.heads, max_len, channels), self.dtype)
         caches = tuple((cache, cache) for _ in range(self.depth))
@@ -122,7 +126,7 @@ class TransformerDecoder(nn.Module):
         self, context: Any, state: Any, token: Int[Array, "B K"], position: Int[Array, ""]
     ) -> tuple[Float[Array, "B K V"], Any]:
         """One token more on each stream; `position` counts the tokens before it."""
-        (images, mask), (before, caches) = context, state
+        (images, joins, mask), (before, caches) = context, state
         x, before = self.words.embed(token[..., None], before, position, train=False)
         written = jnp.arange(caches[0][0].shape[3])[None] <= position
         new_caches = []
@@ -134,7 +138,7 @@ class TransformerDecoder(nn.Module):
             own = (key, value)
             x = layer(x, own, written, image, mask, False)
             new_caches.append(own)
-        return self._logits(x)[:, :, 0], (before, tuple(new_caches))
+        return self._logits(x, joins)[:, :, 0], (before, tuple(new_caches))
 
     def _check_settings(self) -> None:
         if self.fusion not in FUSIONS:
@@ -157,12 +161,21 @@ class TransformerDecoder(nn.Module):
                 f"positions for {longest}. Ask for fewer, or train with a greater max_len."
             )
 
-    def _images(self, memory: Memory, train: bool) -> list[tuple[Array, Array]]:
+    def _images(
+        self, memory: Memory, train: bool
+    ) -> tuple[list[tuple[Array, Array] | None], Float[Array, "B 1 1 D"] | None]:
+        """What each layer sees of the image, and what joins the output of the last."""
         x, images = memory.tokens.astype(self.dtype), []
         for layer in self.layers:
             image, x = layer.memory(x, memory.mask, train)
             images.append(image)
-        return images
+        if self.fusion != "merge":
+            return images, None
+        return images, self.mix(memory.pooled().astype(self.dtype))[:, None, None]
 
-    def _logits(self, x: Array) -> Array:
-        return self.words.logits(self.last_norm(x) if self.norm == "pre" else x)
+    def _logits(
+        self, x: Float[Array, "B K T D"], joins: Float[Array, "B 1 1 D"] | None
+    ) -> Float[Array, "B K T V"]:
+        if self.norm == "pre":
+            x = self.last_norm(x)
+        return self.words.logits(x if joins is None else x + joins)

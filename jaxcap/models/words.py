@@ -18,9 +18,10 @@ class Words(nn.Module):
     Attributes:
       vocab_size: V, the tokenizer's; the tables have a multiple of `TILE` rows.
       width: D.
-      places: rows of the table of positions.
+      output_width: E, of the vectors whose scores are asked for.
+      places: rows of the table of positions; 0 has no such table.
       first_place: the row of BOS.
-      tied: the output matrix is the table of the input.
+      tied: the output matrix is the table of the input, D wide as E.
       scaled: input words have unit variance where the table starts at the scale of an output
         matrix.
       normed: words and places together pass a layer norm.
@@ -33,6 +34,7 @@ class Words(nn.Module):
 
     vocab_size: int
     width: int
+    output_width: int
     places: int
     first_place: int
     tied: bool
@@ -50,25 +52,26 @@ class Words(nn.Module):
         rows = -(-self.vocab_size // TILE) * TILE
         near = nn.initializers.normal(0.02)
         self.embedding = self.param("embedding", self._table, (rows, self.width))
-        self.positions = self.param("positions", near, (self.places, self.width))
+        if self.places:
+            self.positions = self.param("positions", near, (self.places, self.width))
         if self.segments:
             self.segment = self.param("segment", near, (self.segments, self.width))
         if self.normed:
             self.norm = LayerNorm(dtype, epsilon)
         if self.head:
-            self.dense = nn.Dense(self.width, dtype=dtype)
+            self.dense = nn.Dense(self.output_width, dtype=dtype)
             self.dense_norm = LayerNorm(dtype, epsilon)
         if not self.tied:
-            self.unembedding = self.param("unembedding", self._table, (rows, self.width))
+            self.unembedding = self.param("unembedding", self._table, (rows, self.output_width))
         if self.biased:
             self.bias = self.param("bias", nn.initializers.zeros, (rows,))
         self.mix = Canon(self.canon, dtype)
         self.drop = Dropout(self.style.dropout)
         self.drop_word = Dropout(self.word_dropout, whole=True)
 
-    def _table(self, key: PRNGKeyArray, shape: tuple[int, int]) -> Float[Array, "rows D"]:
+    def _table(self, key: PRNGKeyArray, shape: tuple[int, int]) -> Float[Array, "rows _"]:
         """Random vectors for the words, and zeros for the rows beyond them, which stay so."""
-        table = nn.initializers.normal(self.width**-0.5)(key, shape)
+        table = nn.initializers.normal(shape[1] ** -0.5)(key, shape)
         return table.at[self.vocab_size :].set(0.0)
 
     def nothing_before(self, batch: int, k: int) -> Float[Array, "B K canon D"]:
@@ -88,15 +91,17 @@ class Words(nn.Module):
         if self.scaled:
             words = words * self.width**0.5
         words = jnp.concatenate([before, self.drop_word(words, train)], axis=2)
-        rows = self.first_place + place + jnp.arange(T)
-        x = self.mix(words) + self.positions.astype(dtype)[rows][None, None]
+        x = self.mix(words)
+        if self.places:
+            rows = self.first_place + place + jnp.arange(T)
+            x = x + self.positions.astype(dtype)[rows][None, None]
         if self.segments:
             x = x + self.segment.astype(dtype)[None, None, :1]
         if self.normed:
             x = self.norm(x)
         return self.drop(x, train), words[:, :, T:]
 
-    def logits(self, x: Float[Array, "B K T D"]) -> Float[Array, "B K T V"]:
+    def logits(self, x: Float[Array, "B K T E"]) -> Float[Array, "B K T V"]:
         """Scores of each word to come next, float32."""
         if self.head:
             x = self.dense_norm(ACTIVATIONS[self.head](self.dense(x)))

@@ -24,27 +24,37 @@ TOKENS[..., 0] = BOS
 MASK = np.array([[1, 1, 1, 1], [1, 0, 1, 1], [1, 0, 0, 0]], bool)
 FEATURES = jnp.asarray(RNG.normal(size=(B, S, 64)).astype(np.float32))
 MEMORY = memories(Memory(FEATURES, jnp.asarray(MASK)))
-KINDS = [("cross", True, 3), ("cross", False, 0), ("prefix", True, 0), ("prefix", False, 2)]
-kinds = pytest.mark.parametrize(("fusion", "tied", "canon"), KINDS)
+TRANSFORMER = {"name": "transformer", "width": 16, "depth": 2, "heads": 2, "mlp_width": 32}
+RECURRENT = {"name": "recurrent", "width": 16}
+XU = {"starts": True, "gated": True, "deep_output": True, "word_width": 8, "attention_width": 8}
+KINDS = {
+    "cross": {**TRANSFORMER, "canon": 2},
+    "cross untied": {**TRANSFORMER, "tied": False},
+    "prefix": {**TRANSFORMER, "fusion": "prefix"},
+    "prefix untied": {**TRANSFORMER, "fusion": "prefix", "tied": False, "canon": 3},
+    "merge": {**TRANSFORMER, "fusion": "merge"},
+    "lstm prefix": {**RECURRENT, "fusion": "prefix", "depth": 2},
+    "lstm state": {**RECURRENT, "fusion": "state", "tied": True},
+    "lstm merge": {**RECURRENT, "fusion": "merge", "word_width": 8},
+    "lstm soft": {**RECURRENT, **XU},
+    "lstm hard": {**RECURRENT, **XU, "hard": True},
+    "lstm up-down": {**RECURRENT, "depth": 2, "looks": 1, "word_width": 8},
+    "gru prefix": {**RECURRENT, "cell": "gru", "fusion": "prefix", "starts": True},
+    "gru state": {**RECURRENT, "cell": "gru", "fusion": "state", "depth": 2},
+    "gru merge": {**RECURRENT, "cell": "gru", "fusion": "merge", "deep_output": True},
+    "gru additive": {**RECURRENT, "cell": "gru", "depth": 2, "tied": True},
+    "gru multiplicative": {**RECURRENT, "cell": "gru", "attention": "multiplicative", "looks": 1},
+}
+kinds = pytest.mark.parametrize("kind", KINDS)
 
 
-def settings(fusion="cross", tied=True, canon=2, dropout=0.0, dtype="float32", remat=False):
+def settings(kind="cross", dropout=0.0, dtype="float32", remat=False):
     return ConfigDict(
         {
             "encoder": {"name": "vit", "size": "mini", "patch": 8, "dropout": dropout},
             "stage": {"name": ""},
             "bridge": {"depth": 1, "heads": 2, "mlp_width": 16, "positions": True},
-            "decoder": {
-                "name": "transformer",
-                "width": 16,
-                "depth": 2,
-                "heads": 2,
-                "mlp_width": 32,
-                "fusion": fusion,
-                "tied": tied,
-                "canon": canon,
-                "dropout": dropout,
-            },
+            "decoder": {**KINDS[kind], "dropout": dropout},
             "dtype": dtype,
             "remat": remat,
             "vocab_size": 0,
@@ -58,9 +68,9 @@ def model_of(**chosen):
 
 
 @lru_cache
-def variables_of(fusion="cross", tied=True, canon=2):
+def variables_of(kind="cross"):
     """Random in every leaf: biases and scales of zero and one would hide that they are used."""
-    model = model_of(fusion=fusion, tied=tied, canon=canon)
+    model = model_of(kind=kind)
     shapes = jax.eval_shape(model.init, jax.random.key(0), IMAGES, TOKENS)
     rng = np.random.default_rng(1)
     return jax.tree.map(
@@ -69,10 +79,9 @@ def variables_of(fusion="cross", tied=True, canon=2):
 
 
 @lru_cache
-def teacher(fusion="cross", tied=True, canon=2):
-    """(memory, tokens) -> the logits of teacher forcing, compiled once."""
-    model = model_of(fusion=fusion, tied=tied, canon=canon)
-    variables = variables_of(fusion, tied, canon)
+def teacher(kind="cross"):
+    """(shown, tokens) -> the logits of teacher forcing, compiled once."""
+    model, variables = model_of(kind=kind), variables_of(kind)
     return jax.jit(lambda memory, tokens: model.apply(variables, memory, tokens))
 
 
@@ -90,24 +99,26 @@ def stepwise(model, variables, memory, tokens):
 
 
 @kinds
-def test_steps_give_the_logits_of_teacher_forcing(fusion, tied, canon):
-    model = model_of(fusion=fusion, tied=tied, canon=canon)
-    variables = variables_of(fusion, tied, canon)
-    forced = teacher(fusion, tied, canon)(MEMORY, TOKENS)
+def test_steps_give_the_logits_of_teacher_forcing(kind):
+    model, variables = model_of(kind=kind), variables_of(kind)
+    forced = teacher(kind)(MEMORY, TOKENS)
+    assert forced.std() > 0.3
     assert forced.shape == (B, K, T, V)
     steps = jax.jit(stepwise, static_argnums=0)(model, variables, MEMORY, TOKENS)
     np.testing.assert_allclose(steps, forced, rtol=1e-5, atol=1e-5)
-    assert ("unembedding" in variables["params"]["decoder"]["words"]) == (not tied)
-    assert ("mix" in variables["params"]["decoder"]["words"]) == (canon > 0)
+    words = variables["params"]["decoder"]["words"]
+    tied = KINDS[kind].get("tied", KINDS[kind]["name"] == "transformer")
+    assert ("unembedding" in words) == (not tied)
+    assert ("mix" in words) == (KINDS[kind].get("canon", 0) > 0)
 
 
-@pytest.mark.parametrize("fusion", ["cross", "prefix"])
-def test_a_stream_sees_its_own_past_and_the_real_tokens_of_its_image(fusion):
-    logits = np.asarray(teacher(fusion)(MEMORY, TOKENS))
+@kinds
+def test_a_stream_sees_its_own_past_and_the_real_tokens_of_its_image(kind):
+    logits = np.asarray(teacher(kind)(MEMORY, TOKENS))
 
     def changed(memory=MEMORY, tokens=TOKENS):
         """Which logits [B, K, T] are other than they were."""
-        return (np.abs(np.asarray(teacher(fusion)(memory, tokens)) - logits) > 1e-6).any(-1)
+        return (np.abs(np.asarray(teacher(kind)(memory, tokens)) - logits) > 1e-6).any(-1)
 
     other = TOKENS.copy()
     other[1, 0, 3] = (other[1, 0, 3] + 1) % V
@@ -125,9 +136,9 @@ def test_a_stream_sees_its_own_past_and_the_real_tokens_of_its_image(fusion):
 
 
 @pytest.mark.parametrize("sample", [False, True], ids=["beams", "samples"])
-@pytest.mark.parametrize("fusion", ["cross", "prefix"])
-def test_captions_have_the_logps_that_teacher_forcing_gives_them(fusion, sample):
-    model, variables = model_of(fusion=fusion, tied=True), variables_of(fusion)
+@pytest.mark.parametrize("kind", ["cross", "prefix", "lstm soft", "gru prefix"])
+def test_captions_have_the_logps_that_teacher_forcing_gives_them(kind, sample):
+    model, variables = model_of(kind=kind), variables_of(kind)
     settings = {"beams": K, "max_len": 5, "sample": sample, "suppress": (PAD, BOS)}
     search = Search(temperature=0.8, length_penalty=0.0, **settings)
     prompt_len = jnp.array([0, 1, 1], jnp.int32)
@@ -151,7 +162,7 @@ def test_captions_have_the_logps_that_teacher_forcing_gives_them(fusion, sample)
     found = caption(IMAGES)
     tokens = np.asarray(found.tokens)
     before = np.concatenate([np.full((B, K, 1), BOS, np.int32), tokens[..., :-1]], axis=-1)
-    forced = np.asarray(caption_logp(teacher(fusion)(IMAGES, before), jnp.asarray(tokens)))
+    forced = np.asarray(caption_logp(teacher(kind)(IMAGES, before), jnp.asarray(tokens)))
     chosen = (tokens != PAD) & (np.arange(T) >= np.asarray(prompt_len)[:, None, None])
     np.testing.assert_allclose(found.logps, np.where(chosen, forced, 0), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(found.scores, found.logps.sum(-1), rtol=1e-5)
@@ -171,10 +182,10 @@ def value_and_gradient(**chosen):
     return jax.jit(jax.value_and_grad(likelihood))
 
 
-@pytest.mark.parametrize(("fusion", "image"), [("cross", IMAGES), ("prefix", MEMORY)])
-def test_recomputing_activations_changes_neither_value_nor_gradient(fusion, image):
+@pytest.mark.parametrize(("kind", "image"), [("cross", IMAGES), ("prefix", MEMORY)])
+def test_recomputing_activations_changes_neither_value_nor_gradient(kind, image):
     plain, again = (
-        value_and_gradient(fusion=fusion, remat=remat)(variables_of(fusion), image, TOKENS)
+        value_and_gradient(kind=kind, remat=remat)(variables_of(kind), image, TOKENS)
         for remat in (False, True)
     )
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), plain, again)
@@ -190,23 +201,24 @@ def prefilled(model, variables, k, length=T):
     return jax.eval_shape(prefill, variables, MEMORY)
 
 
-@pytest.mark.parametrize("fusion", ["cross", "prefix"])
-def test_bfloat16_computes_what_float32_does_but_coarser(fusion):
-    model, variables = model_of(fusion=fusion, tied=True, dtype="bfloat16"), variables_of(fusion)
-    forced = np.asarray(teacher(fusion)(MEMORY, TOKENS))
+@pytest.mark.parametrize("kind", ["cross", "prefix", "lstm hard", "lstm up-down", "gru merge"])
+def test_bfloat16_computes_what_float32_does_but_coarser(kind):
+    model, variables = model_of(kind=kind, dtype="bfloat16"), variables_of(kind)
+    forced = np.asarray(teacher(kind)(MEMORY, TOKENS))
     coarse = jax.jit(stepwise, static_argnums=0)(model, variables, MEMORY, TOKENS)
     assert coarse.dtype == jnp.float32
     error = np.abs(np.asarray(coarse) - forced)
     assert 0 < error.max() < 0.1 * np.abs(forced).max()
     _, state = prefilled(model, variables, K)
     assert {leaf.dtype for leaf in jax.tree.leaves(state)} == {jnp.dtype("bfloat16")}
-    program = value_and_gradient(fusion=fusion, dtype="bfloat16")
+    program = value_and_gradient(kind=kind, dtype="bfloat16")
     trained = jax.eval_shape(program, variables, IMAGES, jnp.asarray(TOKENS))
     assert {leaf.dtype for leaf in jax.tree.leaves(trained)} == {jnp.dtype("float32")}
 
 
-def test_what_belongs_to_an_image_has_no_streams_and_what_belongs_to_a_stream_has():
-    model, variables = model_of(), variables_of()
+@kinds
+def test_what_belongs_to_an_image_has_no_streams_and_what_belongs_to_a_stream_has(kind):
+    model, variables = model_of(kind=kind), variables_of(kind)
     context, state = prefilled(model, variables, 5)
     few, _ = prefilled(model, variables, 1)
     assert jax.tree.all(jax.tree.map(lambda a, b: a.shape == b.shape, context, few))
@@ -244,7 +256,8 @@ def test_attention_is_one_softmax_over_own_and_shared_tokens(sees, masked):
     own_mask = np.arange(7) <= np.arange(4)[:, None] if masked else None
     shared_mask = np.array([[1, 1, 0, 1, 0, 1], [0, 0, 0, 0, 0, 1]], bool) if masked else None
     arguments = (q, own, own_mask, shared, shared_mask)
-    found = attend(*jax.tree.map(jnp.asarray, arguments))
+    found, weights = attend(*jax.tree.map(jnp.asarray, arguments))
+    assert (weights is None) == (shared is None)
     np.testing.assert_allclose(found, naive(*arguments), rtol=1e-5, atol=1e-5)
 
 
@@ -261,7 +274,7 @@ def test_a_caption_longer_than_the_decoders_positions_is_refused():
     ("change", "message"),
     [
         ({"encoder.name": "vitt"}, "no encoder 'vitt'. Did you mean 'vit'"),
-        ({"decoder.name": "lstm"}, "no decoder 'lstm'. Known: transformer"),
+        ({"decoder.name": "lstm"}, "no decoder 'lstm'. Known: recurrent, transformer"),
         ({"encoder.pach": 8}, "encoder 'vit' has no setting 'pach'. Did you mean 'patch'"),
         ({"decoder.head": 8}, "decoder 'transformer' has no setting 'head'. Did you mean 'heads'"),
         ({"bridge.dept": 1}, "bridge has no setting 'dept'. Did you mean 'depth'"),

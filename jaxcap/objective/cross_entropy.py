@@ -1,4 +1,4 @@
-"""What training minimises: tokens with a weight each, whatever the objective."""
+"""Cross-entropy: tokens with a weight each, whatever the objective."""
 
 from typing import NamedTuple
 

@@ -1,0 +1,30 @@
+"""Scheduled sampling: in training a captioner also reads words that it would have said itself.
+
+Bengio et al., arXiv 1506.03099, in the two passes of Duckworth et al., arXiv 1906.04331, which
+need no loop over words: the first tells what the model would say after each true word, the second
+reads some of that in place of the true words. So it is the same for every decoder.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+
+def with_own_words(
+    inputs: Int[Array, "B K T"],
+    logits: Float[Array, "B K T V"],
+    share: Float[Array, ""],
+    key: Array,
+) -> Int[Array, "B K T"]:
+    """The input words, of which a share is drawn from what the model said of the one before.
+
+    Args:
+      inputs: BOS, then the true words.
+      logits: of each next word, by a first pass over the inputs.
+      share: of the words, on average; BOS stays.
+      key: a random key.
+    """
+    said = jax.random.categorical(jax.random.fold_in(key, 0), logits).astype(inputs.dtype)
+    own = jnp.concatenate([inputs[..., :1], said[..., :-1]], axis=-1)
+    coin = jax.random.bernoulli(jax.random.fold_in(key, 1), share, inputs.shape)
+    return jnp.where(coin, own, inputs)

@@ -1,0 +1,161 @@
+"""Recurrent cells are PyTorch's, and a decoder of them is what the papers write."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxcap.errors import UserError
+from jaxcap.models.cells import CELLS
+from jaxcap.models.looking import Look
+from jaxcap.models.memory import Memory
+from jaxcap.models.recurrent import RecurrentDecoder
+from jaxcap.models.seen import SEEN
+
+B, K, T, S, D, V = 2, 3, 4, 5, 6, 9
+RNG = np.random.default_rng(0)
+MEMORY = Memory(
+    jnp.asarray(RNG.normal(size=(B, S, D)).astype(np.float32)),
+    jnp.asarray([[True] * S, [True, True, False, True, False]]),
+)
+TOKENS = RNG.integers(0, V, (B, K, T)).astype(np.int32)
+
+
+def drawn(init, *args):
+    """Random in every leaf."""
+    shapes = {"params": jax.eval_shape(init, jax.random.key(0), *args)["params"]}
+    rng = np.random.default_rng(1)
+    return jax.tree.map(
+        lambda leaf: jnp.asarray(rng.normal(0, 0.7, leaf.shape).astype(np.float32)), shapes
+    )
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_a_cell_is_that_of_pytorch(kind):
+    torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
+    cell = CELLS[kind](D, "float32")
+    inputs = RNG.normal(size=(7, 3)).astype(np.float32)
+    state = tuple(RNG.normal(size=(7, D)).astype(np.float32) for _ in range(cell.remembers))
+    kernel = RNG.normal(size=(3, cell.gates * D)).astype(np.float32)
+    given = jax.tree.map(jnp.asarray, (state, inputs @ kernel))
+    params = drawn(cell.init, *given)
+    found = jax.jit(cell.apply)(params, *given)
+
+    peer = {"lstm": torch.nn.LSTMCell, "gru": torch.nn.GRUCell}[kind](3, D)
+    own = params["params"]["recurrent"]
+    bias = np.zeros(cell.gates * D, np.float32)
+    if kind == "lstm":
+        bias[D : 2 * D] = 1.0  # of the forget gate, which is a constant here
+    with torch.no_grad():
+        for theirs, ours in (
+            (peer.weight_ih, kernel.T),
+            (peer.weight_hh, np.asarray(own["kernel"]).T),
+            (peer.bias_ih, bias),
+            (peer.bias_hh, np.asarray(own["bias"])),
+        ):
+            theirs.copy_(torch.from_numpy(np.array(ours)))
+        given = tuple(map(torch.from_numpy, state))
+        expected = peer(torch.from_numpy(inputs), given if kind == "lstm" else given[0])
+    for ours, theirs in zip(found, expected if kind == "lstm" else (expected,), strict=True):
+        np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-5)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def dense(params, x):
+    return x @ params["kernel"] + params.get("bias", 0.0)
+
+
+def xu(params, seen, tokens):
+    """Show, Attend and Tell, written out for one caption of one image, in float64."""
+    stack, words = params["stack"], params["words"]
+    start = np.tanh(dense(stack["start"], seen.mean(axis=0)))
+    out, cell = start.reshape(2, -1)
+    look, logits, maps = stack["look"], [], []
+    for token in tokens:
+        word = words["embedding"][token] * words["embedding"].shape[1] ** 0.5
+        keys = dense(look["keys"], seen) + dense(look["query"], out)
+        weights = np.exp(np.tanh(keys) @ look["score"])
+        weights /= weights.sum()
+        context = weights @ seen * sigmoid(dense(look["gate"], out))
+        gates = dense(stack["reads_0"], word) + dense(stack["reads_seen"], context)
+        i, f, g, o = np.split(gates + dense(stack["cells_0"]["recurrent"], out), 4)
+        cell = sigmoid(f + 1) * cell + sigmoid(i) * np.tanh(g)
+        out = sigmoid(o) * np.tanh(cell)
+        deep = np.tanh(dense(params["mix"], np.concatenate([word, out, context])))
+        logits.append((words["unembedding"] @ deep + words["bias"])[:V])
+        maps.append(weights)
+    return np.stack(logits), np.stack(maps)
+
+
+def test_show_attend_and_tell_is_as_it_is_written():
+    decoder = RecurrentDecoder(
+        V, 8, 10, word_width=5, starts=True, gated=True, deep_output=True, attention_width=7
+    )
+    params = drawn(decoder.init, MEMORY, TOKENS)
+    logits, seen = jax.jit(lambda *given: decoder.apply(*given, mutable=[SEEN]))(
+        params, MEMORY, TOKENS
+    )
+    (weights,) = seen[SEEN]["stack"]["look"]["weights"]
+    assert weights.shape == (B, K, T, S)
+    exact = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params["params"])
+    for b, k in np.ndindex(B, K):
+        real = np.asarray(MEMORY.mask[b])
+        expected, maps = xu(exact, np.asarray(MEMORY.tokens[b], np.float64)[real], TOKENS[b, k])
+        np.testing.assert_allclose(logits[b, k], expected, atol=1e-4)
+        np.testing.assert_allclose(weights[b, k][:, real], maps, atol=1e-5)
+        np.testing.assert_array_equal(weights[b, k][:, ~real], 0)
+
+
+def test_hard_attention_sees_one_token_of_half_of_the_images():
+    look = Look("additive", True, 4, False, "float32")
+    memory = jax.tree.map(lambda leaf: jnp.tile(leaf[1:], (64,) + (1,) * (leaf.ndim - 1)), MEMORY)
+    stream = jnp.asarray(RNG.normal(size=(64, 200, 8)).astype(np.float32))
+
+    def sees(look, memory, stream, train):
+        return look(stream, look.views(memory), look.drawn(64, train), train)
+
+    params = drawn(lambda key, *given: look.init(key, *given, False, method=sees), memory, stream)
+    rngs = {"dropout": jax.random.key(3)}
+
+    def of(train):
+        return look.apply(params, memory, stream, train, method=sees, rngs=rngs, mutable=[SEEN])
+
+    (mean, calm), (seen, told) = of(False), of(True)
+    assert "drawn_logp" not in calm[SEEN]
+    (weights,), (logp,) = told[SEEN]["weights"], told[SEEN]["drawn_logp"]
+    np.testing.assert_array_equal(weights, calm[SEEN]["weights"][0])
+    drew = np.asarray(logp != 0).all(axis=1)
+    np.testing.assert_array_equal(np.asarray(logp != 0).any(axis=1), drew)  # an image as a whole
+    assert 0.25 < drew.mean() < 0.75
+    np.testing.assert_allclose(seen[~drew], mean[~drew], atol=1e-6)
+    tokens, places = np.asarray(memory.tokens[0]), np.full((64, 200), -1)
+    for place in range(S):
+        places[np.isclose(seen, tokens[place], atol=1e-6).all(axis=-1)] = place
+    assert (places[drew] >= 0).all()
+    assert set(places[drew].ravel()) == {0, 1, 3}  # the real ones
+    picked = np.take_along_axis(np.asarray(weights), np.maximum(places, 0)[..., None], -1)[..., 0]
+    np.testing.assert_allclose(np.exp(logp)[drew], picked[drew], rtol=1e-4)
+    # Drawn as often as the weights say: within four standard deviations of the sum.
+    for place in (0, 1, 3):
+        p = np.asarray(weights)[drew][..., place]
+        sigma = np.sqrt((p * (1 - p)).sum())
+        assert abs((places[drew] == place).sum() - p.sum()) < 4 * sigma
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"cell": "lstn"}, "no cell 'lstn'. Did you mean 'lstm'"),
+        ({"fusion": "crossing"}, "no fusion 'crossing'. Did you mean 'cross'"),
+        ({"attention": "adding"}, "no attention 'adding'"),
+        ({"looks": 2}, "looks is 2; .* 1 layers"),
+        ({"tied": True, "word_width": 4}, "width of the words, 4, and the layers have 8"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(settings, message):
+    decoder = RecurrentDecoder(V, 8, 10, **settings)
+    with pytest.raises(UserError, match=message):
+        jax.eval_shape(decoder.init, jax.random.key(0), MEMORY, TOKENS)
