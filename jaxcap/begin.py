@@ -68,4 +68,4 @@ def _captions(source: Source, records: int) -> Iterator[str]:
         )
     count = min(records or len(source), len(source))
     for place in range(count):
-        yield from source.captions(place * len(source) // count)
+        yield from source.told(place * len(source) // count).captions

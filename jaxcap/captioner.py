@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
+from itertools import islice, repeat
 from os import PathLike
 from typing import Any
 
@@ -15,10 +15,9 @@ from jaxtyping import Array, Float, Int
 from ml_collections import ConfigDict
 
 from jaxcap.checkpoint import Run
-from jaxcap.data.frame import Frame
-from jaxcap.data.photo import Photo, photo_view
+from jaxcap.data.photo import Photos, photo_view
+from jaxcap.data.showing import Arrays, Showing
 from jaxcap.data.text import Tokenizer
-from jaxcap.data.views import Arrays
 from jaxcap.decode import Captions, Search
 from jaxcap.decode.captions import captioner, settled
 from jaxcap.errors import UserError
@@ -68,7 +67,7 @@ class Captioner:
     ):
         self.config, self.tokenizer, self.step = config, tokenizer, step
         self._model, self._variables, self._settings = model, variables, settings
-        self._frame = Frame.of(config.data)
+        self._showing = Showing.of(config.data)
         self._program = cache(self._compiled)  # one a search; jit keeps one a shape within it
         self._scoring = jax.jit(self._logp)
 
@@ -100,18 +99,27 @@ class Captioner:
         params, stats = run.restore_model(step, *shapes)
         return cls(config, tokenizer, model, linen_variables(params, stats), step, settings)
 
-    def shown(self, image: Photo) -> Arrays:
+    def shown(self, image: Photos, boxes: Any = None) -> Arrays:
         """What the model is shown of an image; `of_shown` captions it.
+
+        Args:
+          image: or a list or tuple of several that belong together.
+          boxes: of its regions, for a captioner that looks at them: [[left, top, right, bottom],
+            ...] in pixels; of several images a list of that for each.
 
         Raises:
           ImageError: it cannot be read; the message is a sentence that names its path.
+          UserError: too many images, or no boxes for a captioner that needs them.
         """
-        return photo_view(image, self._frame)
+        if isinstance(image, list | tuple):
+            return photo_view(image, boxes, self._showing)
+        return photo_view([image], None if boxes is None else [boxes], self._showing)
 
     def __call__(
         self,
-        images: Iterable[Photo],
+        images: Iterable[Photos],
         *,
+        boxes: Iterable[Any] | None = None,
         beams: int | None = None,
         num: int = 1,
         max_length: int | None = None,
@@ -120,7 +128,10 @@ class Captioner:
         """The captions of each image, best first.
 
         Args:
-          images: paths, bytes of files, Pillow pictures or uint8 arrays [h, w, 3].
+          images: paths, bytes of files, Pillow pictures or uint8 arrays [h, w, 3]; paths of .npz
+            files for a captioner of features of regions (see `jaxcap.data.regions`); or lists of
+            images that belong together.
+          boxes: of the regions of each image, for a captioner that looks at them (see `shown`).
           beams: 1 is greedy search; by default the run's, or `num` if that is more.
           num: captions of an image, at most `beams`.
           max_length: tokens after the prompt, EOS included; by default the run's.
@@ -130,7 +141,10 @@ class Captioner:
           ImageError: an image cannot be read.
           UserError: a setting out of range, or a prompt that the captioner does not know.
         """
-        shown = map(self.shown, images)
+        given = repeat(None) if boxes is None else boxes
+        shown = (
+            self.shown(image, box) for image, box in zip(images, given, strict=boxes is not None)
+        )
         return self.of_shown(shown, beams=beams, num=num, max_length=max_length, prompt=prompt)
 
     def of_shown(
@@ -160,12 +174,18 @@ class Captioner:
             found += [self._captions(*row, len(given), num) for row in rows]
         return found
 
-    def logp(self, image: Photo, texts: Sequence[str]) -> Float[np.ndarray, " K"]:
+    def logp(
+        self, image: Photos, texts: Sequence[str], boxes: Any = None
+    ) -> Float[np.ndarray, " K"]:
         """The log p(text | image) of K texts, each closed by EOS, in one pass.
+
+        Args:
+          image, boxes: see `shown`.
+          texts: captions.
 
         Raises:
           ImageError: the image cannot be read.
-          UserError: a text is longer than the captions that the model knows.
+          UserError: as `shown`; or a text is longer than the captions that the model knows.
         """
         rows = [[*self.tokenizer.encode(text), self.tokenizer.eos] for text in texts]
         longest = self.config.data.max_len
@@ -178,7 +198,7 @@ class Captioner:
         tokens = np.full((len(rows), longest), self.tokenizer.pad, np.int32)
         mask = np.arange(longest) < np.asarray([len(row) for row in rows]).reshape(-1, 1)
         tokens[mask] = [token for row in rows for token in row]
-        shown = jax.tree.map(lambda x: x[None], self.shown(image))
+        shown = jax.tree.map(lambda x: x[None], self.shown(image, boxes))
         return np.asarray(self._scoring(self._variables, shown, tokens, mask))
 
     def _prompt(self, prompt: str) -> list[int]:

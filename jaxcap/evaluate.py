@@ -15,7 +15,6 @@ from jaxcap.checkpoint import write_text
 from jaxcap.data.image import ImageError, decode_rgb
 from jaxcap.data.pipeline import EvalExample, eval_batches
 from jaxcap.data.record import Source
-from jaxcap.data.sources.folder import Folder
 from jaxcap.decode import Search
 from jaxcap.errors import UserError
 from jaxcap.metrics.files import read_predictions
@@ -89,7 +88,7 @@ def evaluate(
             if valid:
                 said[int(index)] = example.tokenizer.decode(tokens.tolist())
             elif index < len(source):
-                unreadable.append(_image_id(source, int(index)))
+                unreadable.append(source.told(int(index)).image_id)
     if not said:
         raise UserError(
             f"None of the {len(unreadable)} images of {source.name}, split {source.split}, could "
@@ -120,21 +119,22 @@ def evaluate_predictions(file: Path, source: Source, seed: int) -> Evaluation:
       UserError: a wrong file, or images without predictions or predictions without images.
     """
     predictions = read_predictions(file)
-    indices = {_image_id(source, index): index for index in range(len(source))}
+    indices = {source.told(index).image_id: index for index in range(len(source))}
     unreadable = [
         image
         for image, index in indices.items()
         if image not in predictions and not _readable(source, index)
     ]
     scored = indices.keys() - set(unreadable)
-    check_images(predictions, {image: source.captions(indices[image]) for image in scored})
+    check_images(predictions, {image: source.told(indices[image]).captions for image in scored})
     said = {indices[image]: caption for image, caption in predictions.items()}
     return _scored(said, unreadable, source, seed, predictions=file.name)
 
 
 def _readable(source: Source, index: int) -> bool:
     try:
-        decode_rgb(source[index].image)
+        for image in source[index].images:
+            decode_rgb(image)
     except ImageError:
         return False
     return True
@@ -142,11 +142,6 @@ def _readable(source: Source, index: int) -> bool:
 
 def _without_valid(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: leaf for name, leaf in batch.items() if name != "valid"}
-
-
-def _image_id(source: Source, index: int) -> str:
-    """The id of an image whose file may be missing."""
-    return source.items[index].image_id if isinstance(source, Folder) else source[index].image_id
 
 
 def _scored(
@@ -158,7 +153,7 @@ def _scored(
 ) -> Evaluation:
     predictions, references, groups = {}, {}, defaultdict(list)
     for index in sorted(said):
-        record = source[index]
+        record = source.told(index)
         predictions[record.image_id] = said[index]
         references[record.image_id] = record.captions
         level = record.prompt.strip("<>")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -12,12 +13,13 @@ from ml_collections import ConfigDict
 
 from jaxcap.begin import begun
 from jaxcap.checkpoint import Run
-from jaxcap.data.frame import Frame
-from jaxcap.data.pipeline import EvalExample, TrainExample, View
+from jaxcap.data.pipeline import EvalExample, TrainExample, View, check_view
 from jaxcap.data.record import Source
+from jaxcap.data.regions import check_features
+from jaxcap.data.showing import Showing
 from jaxcap.data.sources import open_source
 from jaxcap.data.text import Tokenizer
-from jaxcap.data.views import Pixels
+from jaxcap.data.views import Pixels, Regions
 from jaxcap.decode import Search
 from jaxcap.decode.captions import captioner, settled
 from jaxcap.errors import UserError
@@ -147,11 +149,32 @@ class Experiment:
         """A split of the data."""
         return open_source(self.config.data.source, split)
 
-    def view(self, source: Source, crop: float) -> View:
-        """How the model is shown the images of a source: pixels, or kept memories of them."""
-        if self.config.data.cache:
-            return memory_store(self.config, source).view()
-        return Pixels(source, Frame.of(self.config.data), crop)
+    def view(self, source: Source) -> View:
+        """How the model is shown the images of a source.
+
+        Pixels, memories of them that were kept, or precomputed features of their regions.
+
+        Raises:
+          UserError: none of the first images can be shown, or the fields of `data` do not fit.
+        """
+        data = self.config.data
+        if bool(data.features) != bool(data.region_features):
+            raise UserError(
+                f"data.region_features is {data.region_features!r} and data.features is "
+                f"{data.features}: set both, the files and the width of their features, or none."
+            )
+        if data.cache and data.features:
+            raise UserError(
+                "data.cache keeps memories of pixels; with data.features leave it empty."
+            )
+        if data.cache:
+            view: View = memory_store(self.config, source).view()
+        elif data.features:
+            view = Regions(source, Showing.of(data), check_features(Path(data.region_features)))
+        else:
+            view = Pixels(source, Showing.of(data))
+        check_view(view, source)
+        return view
 
     def keep_memories(self, variables: Any) -> None:
         """Encode the splits that `data.cache` has no memories of yet (see `jaxcap.memory_store`).
@@ -170,7 +193,7 @@ class Experiment:
             )
         for name in dict.fromkeys((self.config.data.train, self.config.data.eval)):
             source = self.source(name)
-            pixels = Pixels(source, Frame.of(self.config.data))
+            pixels = Pixels(source, Showing.of(self.config.data))
             memory_store(self.config, source).fill(
                 self.model,
                 variables,
@@ -183,8 +206,7 @@ class Experiment:
         """What training makes of an image."""
         data = self.config.data
         source = self.source(data.train)
-        view = self.view(source, data.crop)
-        return TrainExample(source, view, self.tokenizer, data.captions, data.max_len)
+        return TrainExample(source, self.view(source), self.tokenizer, data.captions, data.max_len)
 
     @cached_property
     def eval_example(self) -> EvalExample:
@@ -197,7 +219,7 @@ class Experiment:
                     "captioner never saw: its training data has no such prompts. Evaluate it on "
                     "data without them."
                 )
-        return EvalExample(source, self.view(source, 1.0), self.tokenizer)
+        return EvalExample(source, self.view(source), self.tokenizer)
 
     @cached_property
     def search(self) -> Search:

@@ -7,7 +7,7 @@ depend on. Each shard is written beside its place and renamed: encoding that was
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,9 @@ from rich.progress import track
 
 from jaxcap.checkpoint import write_text
 from jaxcap.data.frame import Frame
-from jaxcap.data.pipeline import EvalExample, eval_batches
+from jaxcap.data.pipeline import EvalExample, check_view, eval_batches
 from jaxcap.data.record import Source
-from jaxcap.data.views import Memories
+from jaxcap.data.views import Memories, kept_row
 from jaxcap.errors import UserError
 from jaxcap.log import console
 from jaxcap.models.captioning import CaptionModel
@@ -33,6 +33,7 @@ from jaxcap.models.shown import Shown
 from jaxcap.partition import over_batch, to_devices, to_host
 
 SHARD = 512  # images
+MARKS = ("index", "valid", "present", "boxes", "real")  # of a batch, that are kept or say what is
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ class MemoryStore:
             )
         kept = json.loads(self.manifest.read_text(encoding="utf-8"))
         files = tuple(str(self.folder / name) for name in kept["files"])
-        return Memories(files, tuple(kept["shape"]), kept["dtype"])
+        row = kept_row(tuple(kept["shape"]), kept["dtype"], kept.get("regions", 0))
+        return Memories(files, row, kept.get("images", 1))
 
     def fill(
         self, model: CaptionModel, variables: Any, mesh: Mesh, example: EvalExample, batch_size: int
@@ -81,7 +83,8 @@ class MemoryStore:
           batch_size: over all devices.
 
         Raises:
-          UserError: what is kept was made with other weights.
+          UserError: what is kept was made with other weights; or none of the first images can be
+            read.
         """
         digest = _digest(variables)
         if self.manifest.is_file():
@@ -92,13 +95,14 @@ class MemoryStore:
                     f"this encoder's ({digest}). Delete the folder, or choose another data.cache."
                 )
             return
+        check_view(example.view, self.source)
 
         def features(variables: Any, batch: Mapping[str, jax.Array]) -> jax.Array:
             memory: Any = model.apply(variables, Shown.of(batch), method="features")
-            B, S, D = memory.tokens.shape
+            _, S, D = memory.tokens.shape
             is_map = memory.grid is not None and math.prod(memory.grid) == S
-            shape = (B, 1, *memory.grid, D) if is_map else (B, 1, S, D)
-            return memory.tokens.astype(jnp.float16).reshape(shape)
+            shape = (*memory.grid, D) if is_map else (S, D)
+            return memory.tokens.astype(jnp.float16).reshape(*batch["present"].shape, *shape)
 
         encode = over_batch(features, mesh)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -114,22 +118,25 @@ class MemoryStore:
             indices = range(first, min(first + SHARD, len(self.source)))
             host = (jax.process_index(), jax.process_count())
             for batch in eval_batches(example, indices, batch_size=batch_size, host=host):
-                whole = to_host(to_devices({k: batch[k] for k in ("index", "valid")}, mesh))
-                tokens = to_host(encode(variables, to_devices(_shown(batch), mesh)))
-                shape = tokens.shape[1:]
-                rows += [
-                    (int(index), row.tobytes() if valid else b"")
-                    for index, valid, row in zip(
-                        whole["index"], whole["valid"], tokens, strict=True
-                    )
-                    if index in indices
-                ]
+                marks = {name: batch[name] for name in MARKS if name in batch}
+                memory = to_host(encode(variables, to_devices(_shown(batch), mesh)))
+                shape = memory.shape[2:]
+                found = _rows({**to_host(to_devices(marks, mesh)), "memory": memory})
+                rows += [(index, row) for index, row in found if index in indices]
             if jax.process_index() == 0:
                 _write(file, [data for _, data in sorted(rows)])
         if shape is None:  # all shards were there, only the manifest was not
             shape = _shape(encode, variables, example, batch_size, mesh)
         if jax.process_index() == 0:
-            kept = {"files": files, "shape": list(shape), "dtype": "float16", "weights": digest}
+            blank = example.view.blank()
+            kept = {
+                "files": files,
+                "shape": list(shape),
+                "dtype": "float16",
+                "images": len(blank["present"]),
+                "regions": len(blank["real"][0]) if "real" in blank else 0,
+                "weights": digest,
+            }
             write_text(self.manifest, json.dumps(kept, indent=1))
 
 
@@ -138,12 +145,15 @@ def memory_store(config: ConfigDict, source: Source) -> MemoryStore:
     frame = Frame.of(config.data)
     # The usual frame goes unsaid: memories that were kept when there was no other are found still.
     framed = {} if frame == Frame(frame.image_size) else {"frame": asdict(frame)}
+    data = config.data
+    several = {"shown": [data.images, data.regions]} if data.images > 1 or data.regions else {}
     depends = {
         "encoder": config.model.encoder.to_dict(),
         "seed": None if config.model.encoder.get("init_from") else config.seed,
         "dtype": config.model.dtype,
         "image_size": frame.image_size,
         **framed,
+        **several,
         **({"init_from": config.init_from} if config.init_from else {}),
         "source": config.data.source,
         "images": len(source),
@@ -164,7 +174,20 @@ def _write(file: Path, rows: list[bytes]) -> None:
 
 def _shape(encode: Any, variables: Any, example: Any, batch_size: int, mesh: Mesh) -> Any:
     batch = next(eval_batches(example, range(1), batch_size=batch_size))
-    return jax.eval_shape(encode, variables, to_devices(_shown(batch), mesh)).shape[1:]
+    return jax.eval_shape(encode, variables, to_devices(_shown(batch), mesh)).shape[2:]
+
+
+def _rows(batch: Mapping[str, np.ndarray]) -> Iterator[tuple[int, bytes]]:
+    """The index of each record, and what is kept of its images; of an unreadable one nothing."""
+    memory = batch["memory"]
+    regions = batch["real"].shape[2] if "real" in batch else 0
+    rows = np.zeros(memory.shape[:2], kept_row(memory.shape[2:], memory.dtype.str, regions))
+    for name in rows.dtype.names or ():
+        rows[name] = batch[name]
+    for index, valid, present, row in zip(
+        batch["index"], batch["valid"], batch["present"], rows, strict=True
+    ):
+        yield int(index), row[present].tobytes() if valid else b""
 
 
 def _shown(batch: Mapping[str, Any]) -> dict[str, Any]:

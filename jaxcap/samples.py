@@ -21,6 +21,7 @@ def draw_samples(found: Evaluation, example: EvalExample, file: Path) -> None:
     for place in range(count):
         try:
             record = source[place * len(source) // count]
+            images = list(map(decode_rgb, record.images))
         except ImageError:
             continue
         left = 8 + place % COLUMNS * (TILE + 8)
@@ -28,10 +29,12 @@ def draw_samples(found: Evaluation, example: EvalExample, file: Path) -> None:
         caption = found.predictions.get(record.image_id)
         if caption is None:
             continue
-        image = decode_rgb(record.image)
-        scale = TILE / max(image.size)
-        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-        sheet.paste(image.resize(size, Image.Resampling.BICUBIC), (left, top))
+        room = TILE // len(images)  # several images of a record stand side by side
+        for number, image in enumerate(images):
+            scale = room / max(image.size)
+            size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+            tile = image.resize(size, Image.Resampling.BICUBIC)
+            sheet.paste(tile, (left + number * room, top))
         lines = textwrap.wrap(caption, 34)[:3]
         draw.multiline_text((left, top + TILE + 2), "\n".join(lines), fill="black", font=font)
     beside = file.with_name(f".{file.name}")

@@ -27,6 +27,8 @@ ARRAYS = (
     "muon",
     "train_step",
     "data.frame",
+    "data.regions",
+    "data.showing",
     "data.views",
     "data.pipeline",
 )

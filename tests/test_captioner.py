@@ -64,7 +64,7 @@ def test_it_says_of_the_split_what_evaluation_wrote(alone, tiny_run):
     written = json.loads((tiny_run / "predictions.json").read_text())
     said = {each["image_id"]: each["caption"] for each in written}
     for record in (source[0], source[1], source[5]):
-        ((caption,),) = alone([record.image], prompt=record.prompt)
+        ((caption,),) = alone(record.images, prompt=record.prompt)
         assert caption.text == said[record.image_id]
 
 

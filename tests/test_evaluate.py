@@ -9,6 +9,7 @@ import pytest
 
 from jaxcap.data.frame import Frame
 from jaxcap.data.pipeline import EvalExample
+from jaxcap.data.showing import Showing
 from jaxcap.data.sources import open_source
 from jaxcap.data.text import build_tokenizer
 from jaxcap.data.views import Pixels
@@ -25,9 +26,9 @@ class Found(NamedTuple):
 
 
 def made(source):
-    captions = [text for index in range(len(source)) for text in source.captions(index)]
+    captions = [text for index in range(len(source)) for text in source.told(index).captions]
     tokenizer = build_tokenizer("word", captions, prompts=source.prompts)
-    return EvalExample(source, Pixels(source, Frame(8)), tokenizer)
+    return EvalExample(source, Pixels(source, Showing(Frame(8))), tokenizer)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,7 @@ def run(example, devices, texts, images=0, workers=0):
 @pytest.mark.parametrize("devices", [1, 8])
 def test_each_image_is_seen_once(shapes, devices):
     source = shapes.source
-    texts = [source.captions(index)[index % 2] for index in range(len(source))]
+    texts = [source.told(index).captions[index % 2] for index in range(len(source))]
     found = run(shapes, devices, texts)
     assert list(found.predictions) == [source[index].image_id for index in range(len(source))]
     assert list(found.predictions.values()) == texts
@@ -88,7 +89,7 @@ def test_each_image_is_seen_once(shapes, devices):
 
 
 def test_the_first_images_alone(shapes):
-    texts = [shapes.source.captions(index)[0] for index in range(12)]
+    texts = [shapes.source.told(index).captions[0] for index in range(12)]
     found = run(shapes, 8, texts, images=5)
     assert list(found.predictions.values()) == texts[:5]
     assert "|images:5|" in found.signature
@@ -98,7 +99,7 @@ def test_the_first_images_alone(shapes):
 def test_exact_match_is_also_given_for_each_group_and_level(shapes):
     source = shapes.source
     right = [index for index in range(12) if source[index].group == "seen"]
-    texts = [source.captions(i)[0] if i in right else "a circle" for i in range(12)]
+    texts = [source.told(i).captions[0] if i in right else "a circle" for i in range(12)]
     scores = run(shapes, 1, texts).scores
     assert scores["exact_match_seen"] == 1
     assert scores["exact_match_held_out"] == 0

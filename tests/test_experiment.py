@@ -23,13 +23,13 @@ from jaxcap.state import TrainState
 def test_a_vocabulary_is_read_off_so_many_records_from_all_over_the_split(
     records, read, tmp_path, monkeypatch
 ):
-    captions, asked = Shapes.captions, []
+    told, asked = Shapes.told, []
 
     def watched(source, index):
         asked.append(index)
-        return captions(source, index)
+        return told(source, index)
 
-    monkeypatch.setattr(Shapes, "captions", watched)
+    monkeypatch.setattr(Shapes, "told", watched)
     config = get_config()
     config.tokenizer.records = records
     experiment = Experiment.open(config, Run(tmp_path))

@@ -160,7 +160,7 @@ def test_the_captioner_says_what_evaluation_wrote(run):
     said = {each["image_id"]: each["caption"] for each in written}
     captioner = Captioner.load(run.path, step=STEPS)
     for record in (source[0], source[5]):
-        ((caption,),) = captioner([record.image], prompt=record.prompt)
+        ((caption,),) = captioner(record.images, prompt=record.prompt)
         assert caption.text == said[record.image_id]
 
 

@@ -1,6 +1,8 @@
 """Kept memories: whole after any cut, of these weights and no others, and as good as pixels."""
 
 import dataclasses
+import json
+import pickle
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +16,7 @@ from jaxcap.checkpoint import Run
 from jaxcap.data.frame import Frame
 from jaxcap.data.image import ImageError
 from jaxcap.data.pipeline import EvalExample, train_batches
+from jaxcap.data.showing import Showing
 from jaxcap.data.sources import open_source
 from jaxcap.data.text import build_tokenizer
 from jaxcap.data.views import Pixels
@@ -53,7 +56,7 @@ def example(tmp_path, monkeypatch):
     rows = [f"{number:02d}.png,a,all" for number in range(IMAGES)]
     (tmp_path / "table.csv").write_text("\n".join(["image,caption,split", *rows]))
     source = open_source(f"csv:{tmp_path / 'table.csv'}", "all")
-    return EvalExample(source, Pixels(source, Frame(8)), build_tokenizer("word", ["a"]))
+    return EvalExample(source, Pixels(source, Showing(Frame(8))), build_tokenizer("word", ["a"]))
 
 
 def fill(store, example, scale=0.5, devices=8):
@@ -117,6 +120,54 @@ def test_cut_short_after_some_shards_it_goes_on(example, tmp_path, monkeypatch, 
     assert kept(store) == kept(whole)
 
 
+def test_records_of_several_images_are_kept_with_their_boxes(example, tmp_path):
+    """A record has as many rows as images; what lacks is a blank, as with pixels."""
+    folder = tmp_path
+    rows = [
+        {"images": ["00.png", "01.png"], "caption": "a", "boxes": [[[0, 0, 4, 8]], []]},
+        {"images": ["02.png", "05.png"], "caption": "a", "boxes": [[], []]},  # one is corrupt
+        {"image": "03.png", "caption": "a", "boxes": [[2, 2, 4, 4], [0, 0, 8, 8], [0, 0, 1, 1]]},
+    ]
+    (folder / "t.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    source = open_source(f"jsonl:{folder}/t.jsonl", "all")
+    pixels = Pixels(source, Showing(Frame(8), images=3, regions=2))
+    store = MemoryStore(tmp_path / "kept", source)
+    fill(store, dataclasses.replace(example, source=source, view=pixels))
+    view = pickle.loads(pickle.dumps(store.view()))
+    for index in (0, 2):
+        shown, kept = pixels(index), view(index)
+        assert kept.keys() == {"memory", "present", "boxes", "real"}
+        for name in ("present", "boxes", "real"):
+            np.testing.assert_array_equal(kept[name], shown[name])
+            assert kept[name].dtype == shown[name].dtype
+        quarters = shown["image"].reshape(3, 2, 4, 2, 4, 3).mean(axis=(2, 4)).reshape(3, 4, 3)
+        np.testing.assert_allclose(kept["memory"], quarters * 0.5, rtol=1e-3)
+        blank = view.blank()
+        assert {k: v.shape for k, v in blank.items()} == {k: v.shape for k, v in kept.items()}
+        assert not any(leaf.any() for leaf in blank.values())
+    with pytest.raises(ImageError, match="image 1 could not"):
+        view(1)
+
+
+def test_memories_that_were_kept_when_records_had_one_image_are_read(example, tmp_path):
+    store = MemoryStore(tmp_path / "kept", example.source)
+    fill(store, example)
+    told = json.loads(store.manifest.read_text())
+    assert (told.pop("images"), told.pop("regions")) == (1, 0)
+    before = store.view()(0)["memory"]
+    store.manifest.write_text(json.dumps(told))
+    np.testing.assert_array_equal(store.view()(0)["memory"], before)
+
+
+def test_nothing_is_kept_of_a_folder_that_is_not_there(example, tmp_path):
+    for file in tmp_path.glob("*.png"):
+        file.unlink()
+    store = MemoryStore(tmp_path / "kept", example.source)
+    with pytest.raises(UserError, match="None of the first 10 records"):
+        fill(store, example)
+    assert not store.folder.exists()
+
+
 def test_memories_of_other_weights_are_refused(example, tmp_path):
     store = MemoryStore(tmp_path / "kept", example.source)
     fill(store, example)
@@ -142,6 +193,8 @@ def test_the_folder_is_named_after_all_that_the_memories_depend_on(tmp_path):
         {"data.fit": "short"},
         {"data.resize": 64},
         {"data.resample": "bilinear"},
+        {"data.images": 2},
+        {"data.regions": 3},
         {"data.source": "shapes:size=32,train=63,val=4"},
         {"data.source": "shapes:size=32,train=64,val=4,seed=1"},
         {"model.encoder.patch": 8},

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, Float, UInt8
 from ml_collections import ConfigDict
 from PIL import Image
 
@@ -13,6 +13,7 @@ from jaxcap.data.image import MAX_PIXELS, ImageError, Method, resize
 from jaxcap.errors import UserError
 
 Fit = Literal["squeeze", "short"]
+Part = tuple[int, int, int, int]  # of a picture: left, top, right and bottom, in pixels
 
 MAX_SIDE = math.isqrt(MAX_PIXELS)
 
@@ -70,45 +71,75 @@ class Frame:
         return self.resize or self.image_size
 
     def __call__(
-        self, image: Image.Image
+        self, image: Image.Image, part: Part | None = None
     ) -> UInt8[np.ndarray, "{self.image_size} {self.image_size} 3"]:
-        """The square of an RGB picture.
+        """The square of an RGB picture, or of a part of it (see `random_part`).
 
         Raises:
           ImageError: it is so long and thin that it would have more than MAX_PIXELS pixels when
             its short side has as many as it should.
         """
-        width, height = self.side, self.side
-        if self.fit == "short":
-            width, height = (self.side * length // min(image.size) for length in image.size)
+        if part is not None:
+            cut = image.crop(part)
+            return np.asarray(resize(cut, self.image_size, self.image_size, self.resample))
+        width, height = self._resized(image.size)
         if width * height > MAX_PIXELS:
             raise ImageError(
                 f"has {image.width} x {image.height} pixels, too long and thin to be resized to "
                 f"{width} x {height}; at most {MAX_PIXELS:,} do"
             )
-        left, top = (width - self.image_size) // 2, (height - self.image_size) // 2
-        middle = (left, top, left + self.image_size, top + self.image_size)  # black where beyond
+        middle = self._middle(width, height)  # black where beyond
         return np.asarray(resize(image, height, width, self.resample).crop(middle))
 
-    def random_part(
-        self, image: Image.Image, share: float, rng: np.random.Generator
-    ) -> UInt8[np.ndarray, "{self.image_size} {self.image_size} 3"]:
-        """A random part of an RGB picture in the place of its middle, as large as the square.
+    def random_part(self, size: tuple[int, int], share: float, rng: np.random.Generator) -> Part:
+        """A random part of a picture, to be shown in the place of its middle.
 
         The part has the picture's proportions where `fit` squeezes, and is a square where it does
         not, so that things keep the shape that they have in the middle. It is never mirrored or
         turned: captions know left from right.
 
         Args:
-          image: the whole picture.
+          size: width and height of the whole picture.
           share: the least area of the part, as a share of the largest that it could have.
           rng: draws its size, then its place.
         """
-        squeezed = self.fit == "squeeze"
-        largest = image.size if squeezed else (min(image.size), min(image.size))
+        largest = size if self.fit == "squeeze" else (min(size), min(size))
         side = np.sqrt(rng.uniform(share, 1.0))
         width, height = (max(1, round(side * length)) for length in largest)
-        left = int(rng.integers(image.width - width + 1))
-        top = int(rng.integers(image.height - height + 1))
-        part = image.crop((left, top, left + width, top + height))
-        return np.asarray(resize(part, self.image_size, self.image_size, self.resample))
+        left = int(rng.integers(size[0] - width + 1))
+        top = int(rng.integers(size[1] - height + 1))
+        return left, top, left + width, top + height
+
+    def boxes(
+        self, boxes: Float[np.ndarray, "R 4"], size: tuple[int, int], part: Part | None = None
+    ) -> tuple[Float[np.ndarray, "R 4"], Bool[np.ndarray, " R"]]:
+        """Where boxes of a picture are in its square, or in that of a part of it.
+
+        Args:
+          boxes: in shares of the picture's sides.
+          size: its width and height.
+          part: that is shown.
+
+        Returns:
+          The boxes in shares of the square, cut off at its edges; and True where something of the
+          box is in the square (the others are zeros).
+        """
+        shown, (width, height) = part, size
+        if shown is None:
+            width, height = self._resized(size)
+            shown = self._middle(width, height)
+        corners = np.array(shown).reshape(2, 2) / (width, height)
+        inside = (boxes.reshape(-1, 2, 2) - corners[0]) / (corners[1] - corners[0])
+        inside = np.clip(inside, 0, 1)
+        real = (inside[:, 1] > inside[:, 0]).all(axis=-1)
+        return np.where(real[:, None], inside.reshape(-1, 4), 0), real
+
+    def _resized(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Width and height before the middle is cut out."""
+        if self.fit == "squeeze":
+            return self.side, self.side
+        return self.side * size[0] // min(size), self.side * size[1] // min(size)
+
+    def _middle(self, width: int, height: int) -> Part:
+        left, top = (width - self.image_size) // 2, (height - self.image_size) // 2
+        return left, top, left + self.image_size, top + self.image_size

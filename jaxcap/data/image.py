@@ -22,6 +22,7 @@ _UPRIGHT = {  # EXIF 2.3, section 4.6.4: how each orientation is put right
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_ON_ITS_SIDE = (5, 6, 7, 8)
 
 
 class ImageError(ValueError):
@@ -45,6 +46,20 @@ def decode_rgb(data: bytes) -> Image.Image:
         raise
     except Exception as error:  # a decoder may stumble over bad bytes in any way it likes
         raise ImageError(_reason(data, error)) from error
+
+
+def upright_size(data: bytes) -> tuple[int, int]:
+    """The width and height of the picture that `decode_rgb` gives, read from the file's head.
+
+    Raises:
+      ImageError: not an image of a known format.
+    """
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Exception as error:
+        raise ImageError(_reason(data, error)) from error
+    width, height = image.size
+    return (height, width) if _orientation(image) in _ON_ITS_SIDE else (width, height)
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:

@@ -1,34 +1,90 @@
-"""A photograph as its owner has it: a path, the bytes of a file, a Pillow picture or an array."""
+"""What a photograph's owner has: a path, the bytes of a file, a Pillow picture or an array."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from jaxcap.data.frame import Frame
+from jaxcap.data.boxes import Box, in_shares, read_boxes
 from jaxcap.data.image import ImageError, decode_rgb, upright_rgb
-from jaxcap.data.views import Arrays
+from jaxcap.data.regions import RegionFeatures, read_npz
+from jaxcap.data.showing import Arrays, Showing
+from jaxcap.errors import UserError
 
 Photo = str | PathLike[str] | bytes | Image.Image | np.ndarray
+Photos = Photo | list[Photo] | tuple[Photo, ...]  # one, or several that belong together
 
 
-def photo_view(photo: Photo, frame: Frame) -> Arrays:
-    """What the model is shown of a photograph: see `jaxcap.data.views.Pixels`.
+def photo_view(photos: Sequence[Photo], boxes: Sequence[Any] | None, showing: Showing) -> Arrays:
+    """What the model is shown of photographs that make one record.
 
     Args:
-      photo: arrays are uint8, [h, w, 3] in RGB, [h, w, 4] in RGBA or [h, w] in grey.
-      frame: how it becomes a square.
+      photos: arrays are uint8, [h, w, 3] in RGB, [h, w, 4] in RGBA or [h, w] in grey. Where
+        features of regions are shown, they are paths of .npz files of them.
+      boxes: of each photograph its regions, [[left, top, right, bottom], ...] in pixels of the
+        upright photograph; where regions are shown, and only there.
+      showing: how much of them is shown.
 
     Raises:
-      ImageError: the file cannot be read, is no image, or one that does not fit the frame; as a
+      ImageError: a file cannot be read, is no image, or one that does not fit the frame; as a
         sentence that names its path.
+      UserError: too many photographs, or no boxes where some are needed, or the other way round.
     """
-    name = str(photo) if isinstance(photo, str | PathLike) else "The image"
+    name = " + ".join(map(_name, photos))
+    if boxes is not None and (showing.features or not showing.regions):
+        looks = "features of regions" if showing.features else "whole images"
+        raise UserError(f"This captioner looks at {looks}: give no boxes with {name}.")
+    if showing.features:
+        found = [_features(photo, showing.features) for photo in photos]
+        return showing.region_features(name, found)
+    pictures = []
+    for photo in photos:
+        with _told_of(_name(photo)):
+            pictures.append(_rgb(photo))
+    shares = [] if boxes is None else _shares(name, boxes, pictures)
+    with _told_of(name):
+        return showing.photographs(name, pictures, shares)
+
+
+def _name(photo: Photo) -> str:
+    return str(photo) if isinstance(photo, str | PathLike) else "The image"
+
+
+@contextmanager
+def _told_of(name: str) -> Iterator[None]:
+    """An ImageError as a sentence about the photograph."""
     try:
-        return {"image": frame(_rgb(photo))[None], "present": np.ones(1, bool)}
+        yield
     except ImageError as error:
         raise ImageError(f"{name} {error}.") from error
+
+
+def _shares(
+    name: str, boxes: Sequence[Any], pictures: Sequence[Image.Image]
+) -> list[tuple[Box, ...]]:
+    if len(boxes) != len(pictures):
+        raise UserError(f"{name}: boxes of {len(boxes)} images are given with {len(pictures)}.")
+    try:
+        return [
+            in_shares(read_boxes(each), picture.size)
+            for each, picture in zip(boxes, pictures, strict=True)
+        ]
+    except ValueError as error:
+        raise UserError(f"{name} cannot be looked at with these boxes: {error}.") from error
+
+
+def _features(photo: Photo, width: int) -> RegionFeatures:
+    if not isinstance(photo, str | PathLike) or Path(photo).suffix != ".npz":
+        raise UserError(
+            f"{_name(photo)} is no .npz file. This captioner looks at features of regions "
+            f"(data.features={width}): give paths of such files, see jaxcap.data.regions."
+        )
+    with _told_of(_name(photo)):
+        return read_npz(Path(photo), width)
 
 
 def _rgb(photo: Photo) -> Image.Image:

@@ -14,6 +14,9 @@ from jaxtyping import Bool, Int
 from jaxcap.data.image import ImageError
 from jaxcap.data.record import Source
 from jaxcap.data.text import Tokenizer
+from jaxcap.errors import UserError
+
+PROBED = 10  # records
 
 Batch = dict[str, Any]  # of numpy arrays
 
@@ -25,6 +28,28 @@ class View(Protocol):
     def __call__(self, index: int, rng: np.random.Generator | None = None) -> Batch: ...
 
     def blank(self) -> Batch: ...
+
+
+def check_view(view: View, source: Source) -> None:
+    """Refuse a source none of whose first records can be shown.
+
+    A wrong folder is one mistake, not as many as there are images.
+
+    Raises:
+      UserError: with what is wrong with the first of them.
+    """
+    probed = range(min(PROBED, len(source)))
+    reasons = []
+    for index in probed:
+        try:
+            view(index)
+            return
+        except ImageError as error:
+            reasons.append(f"{source.told(index).image_id} {error}")
+    raise UserError(
+        f"None of the first {len(reasons)} records of {source.name}, split {source.split}, can be "
+        f"shown: {reasons[0]}."
+    )
 
 
 def token_rows(
@@ -56,7 +81,7 @@ class TrainExample(grain.transforms.RandomMap):
 
     def random_map(self, index: int, rng: np.random.Generator) -> Batch:
         """-> image or memory, tokens [K, T], mask [K, T], index."""
-        texts = self.source.captions(index)
+        texts = self.source.told(index).captions
         chosen = [texts[i] for i in rng.permutation(len(texts))[: self.captions]]
         try:
             shown = self.view(index, rng)
@@ -84,7 +109,7 @@ class EvalExample(grain.transforms.Map):
             except ImageError:
                 pass
             else:
-                ids = self.tokenizer.encode(self.source[index].prompt)
+                ids = self.tokenizer.encode(self.source.told(index).prompt)
         prompt[: len(ids)] = ids
         return {
             **shown,

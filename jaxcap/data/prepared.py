@@ -4,9 +4,12 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
 import tensorflow_datasets as tfds
+from jaxtyping import Float
 from tensorflow_datasets.core.example_serializer import ExampleSerializer
 
+from jaxcap.data.boxes import Box
 from jaxcap.data.record import Record
 
 VERSION = "1.0.0"
@@ -15,6 +18,9 @@ FEATURES = tfds.features.FeaturesDict(
     {
         "image": tfds.features.Image(encoding_format="jpeg"),
         "image/id": tfds.features.Text(),
+        "image/more": tfds.features.Sequence(tfds.features.Image(encoding_format="jpeg")),
+        "boxes": tfds.features.Sequence(tfds.features.BBoxFeature()),  # of all images, in a row
+        "boxes/each": tfds.features.Sequence(tfds.features.Scalar(np.int64)),  # of each image
         "captions": tfds.features.Sequence(tfds.features.Text()),
         "prompt": tfds.features.Text(),
         "group": tfds.features.Text(),
@@ -38,8 +44,11 @@ def serialize(record: Record) -> bytes:
     """A record as the tf.Example that TFDS reads."""
     example = _SERIALIZER.get_tf_example(
         {
-            "image": record.image,
+            "image": record.images[0],
             "image/id": record.image_id,
+            "image/more": list(record.images[1:]),
+            "boxes": _bboxes([box for boxes in record.boxes for box in boxes]),
+            "boxes/each": np.array([len(boxes) for boxes in record.boxes], np.int64),
             "captions": list(record.captions),
             "prompt": record.prompt,
             "group": record.group,
@@ -92,3 +101,8 @@ def write_metadata(
         )
     )
     info.write_to_directory(folder)
+
+
+def _bboxes(boxes: list[Box]) -> Float[np.ndarray, "R 4"]:
+    """In the order of TFDS: top, left, bottom, right."""
+    return np.array(boxes, np.float32).reshape(-1, 4)[:, [1, 0, 3, 2]]

@@ -1,26 +1,31 @@
-"""One photograph with its captions: the shape that every data source gives."""
+"""Photographs with their captions: the shape that every data source gives."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from jaxcap.data.boxes import Box
+
 
 @dataclass(frozen=True)
 class Record:
-    """An image and what people said of it.
+    """An image, or several that belong together, and what people said of it.
 
     Attributes:
-      image: the encoded file (JPEG, PNG, ...), not yet decoded.
+      images: the encoded files (JPEG, PNG, ...), not yet decoded.
       image_id: unique within the split; the id in predictions.json.
       captions: the references, in the order of the source, without the prompt.
       prompt: words that the captioner is given as the beginning of its caption; usually none.
       group: the part of the split that the record belongs to; scores are also given per group.
+      boxes: around the regions of each image, in shares of its sides and in the order of the
+        source; empty where the source tells of no regions.
     """
 
-    image: bytes
+    images: tuple[bytes, ...]
     image_id: str
     captions: tuple[str, ...]
     prompt: str = ""
     group: str = ""
+    boxes: tuple[tuple[Box, ...], ...] = ()
 
 
 @runtime_checkable
@@ -41,9 +46,9 @@ class Source(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Record:
-        """The record, its image read from the disk now; ImageError where that fails."""
+        """The record, its images read from the disk now; ImageError where that fails."""
         ...
 
-    def captions(self, index: int) -> tuple[str, ...]:
-        """The captions alone, without reading the image (to build a vocabulary)."""
+    def told(self, index: int) -> Record:
+        """The record without its images and boxes: no image is read."""
         ...

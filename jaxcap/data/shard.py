@@ -49,11 +49,11 @@ def write_shard(source: Source, shard: Shard, side: int) -> Written:
     for index in range(shard.first, shard.stop):
         try:
             record = source[index]
-            record = replace(record, image=shrink_jpeg(record.image, side))
+            images = tuple(shrink_jpeg(image, side) for image in record.images)
         except ImageError as error:
             blemishes.append(_blemish(source, index, str(error)))
             continue
-        writer.write(serialize(record))
+        writer.write(serialize(replace(record, images=images)))
         kept += 1
     writer.close()
     written = Written(kept, unfinished.stat().st_size, blemishes)

@@ -1,16 +1,16 @@
-"""What the model is shown of a record: its pixels, or the memory that was kept of them."""
+"""What the model is shown of a record: pixels, features of regions, or a memory that was kept."""
 
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from array_record.python.array_record_data_source import ArrayRecordDataSource
 
-from jaxcap.data.frame import Frame
 from jaxcap.data.image import ImageError, decode_rgb
 from jaxcap.data.record import Source
-
-Arrays = dict[str, np.ndarray]
+from jaxcap.data.regions import features_of
+from jaxcap.data.showing import Arrays, Showing, in_slots
 
 
 @dataclass(frozen=True)
@@ -19,33 +19,58 @@ class Pixels:
 
     Attributes:
       source: where the photographs are.
-      frame: what of them the model is shown.
-      crop: the least share of the area that a random part has; 1 shows the same as evaluation.
+      showing: what of them the model is shown.
     """
 
     source: Source
-    frame: Frame
-    crop: float = 1.0
+    showing: Showing
 
     def __call__(self, index: int, rng: np.random.Generator | None = None) -> Arrays:
-        """-> image, uint8 [1, size, size, 3], and present [1].
-
-        With `rng` it is a random part of the photograph (see `Frame.random_part`).
+        """-> see `Showing.photographs`.
 
         Raises:
           ImageError: see `decode_rgb` and `Frame`.
+          UserError: the record has too many images, or no boxes.
         """
-        image = decode_rgb(self.source[index].image)
-        if rng is None or self.crop >= 1.0:
-            pixels = self.frame(image)
-        else:
-            pixels = self.frame.random_part(image, self.crop, rng)
-        return {"image": pixels[None], "present": np.ones(1, bool)}
+        record = self.source[index]
+        pictures = [decode_rgb(image) for image in record.images]
+        name = f"The record {record.image_id} of {self.source.name}"
+        return self.showing.photographs(name, pictures, record.boxes, rng)
 
     def blank(self) -> Arrays:
         """A view of nothing, in the place of a photograph that cannot be read."""
-        side = self.frame.image_size
-        return {"image": np.zeros((1, side, side, 3), np.uint8), "present": np.zeros(1, bool)}
+        return self.showing.blank()
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Precomputed features of regions (see `jaxcap.data.regions`); no photograph is read.
+
+    Attributes:
+      source: whose images they are of.
+      showing: what of them the model is shown.
+      path: where they are.
+    """
+
+    source: Source
+    showing: Showing
+    path: Path
+
+    def __call__(self, index: int, rng: np.random.Generator | None = None) -> Arrays:
+        """-> see `Showing.region_features`; there is only the one view, whatever the `rng`.
+
+        Raises:
+          ImageError: an image has no features, or others than were expected.
+          UserError: the record has too many images.
+        """
+        name = self.source.told(index).image_id
+        images = name.split("+") if self.showing.images > 1 else [name]
+        found = [features_of(self.path, image, self.showing.features) for image in images]
+        return self.showing.region_features(f"The record {name} of {self.source.name}", found)
+
+    def blank(self) -> Arrays:
+        """Features of nothing."""
+        return self.showing.blank()
 
 
 @dataclass(frozen=True)
@@ -53,17 +78,19 @@ class Memories:
     """Memories of a frozen encoder, one record each in the order of the source.
 
     Attributes:
-      files: ArrayRecord shards of them.
-      shape: of the memory of a record: [1, S, D], or [1, h, w, D] where it is a map.
-      dtype: of the memory.
+      files: ArrayRecord shards of them; a record has a row for each of its images.
+      row: what is kept of an image (see `kept_row`).
+      images: N, of a record at most.
     """
 
     files: tuple[str, ...]
-    shape: tuple[int, ...]
-    dtype: str
+    row: np.dtype
+    images: int
 
     def __call__(self, index: int, rng: np.random.Generator | None = None) -> Arrays:
-        """-> memory and present [1]; there is only the one view, whatever the `rng`.
+        """-> memory, boxes and real if they were kept, and present, each with an axis of N.
+
+        There is only the one view, whatever the `rng`.
 
         Raises:
           ImageError: the photograph could not be read when it was to be encoded.
@@ -71,12 +98,28 @@ class Memories:
         (data,) = _open(self.files).__getitems__([index])
         if not data:
             raise ImageError(f"image {index} could not be read when its memory was to be kept")
-        memory = np.frombuffer(data, self.dtype).reshape(self.shape)
-        return {"memory": memory, "present": np.ones(1, bool)}
+        rows = np.frombuffer(data, self.row)
+        return in_slots(
+            f"record {index}", [_fields(row) for row in rows], self._nothing(), self.images
+        )
 
     def blank(self) -> Arrays:
         """A memory of nothing."""
-        return {"memory": np.zeros(self.shape, self.dtype), "present": np.zeros(1, bool)}
+        return in_slots("", [], self._nothing(), self.images)
+
+    def _nothing(self) -> Arrays:
+        return _fields(np.zeros((), self.row))
+
+
+def kept_row(shape: tuple[int, ...], dtype: str, regions: int) -> np.dtype:
+    """What is kept of an image: its memory [S, D] or [h, w, D], and the boxes of its regions."""
+    memory = ("memory", dtype, shape)
+    boxes = [("boxes", "f4", (regions, 4)), ("real", "?", (regions,))] if regions else []
+    return np.dtype([memory, *boxes])
+
+
+def _fields(row: np.ndarray | np.void) -> Arrays:
+    return {name: row[name] for name in row.dtype.names or ()}
 
 
 @lru_cache(maxsize=8)

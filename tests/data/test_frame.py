@@ -65,7 +65,8 @@ def test_a_picture_of_the_right_size_stays_as_it_is(places):
 @pytest.mark.parametrize("frame", [Frame(30, resample="box"), Frame(30, "short", 34, "box")])
 def test_random_parts_are_as_large_as_asked_for_and_lie_anywhere(places, frame):
     rng, share = np.random.default_rng(0), 0.25
-    drawn = np.array([seen(frame.random_part(places, share, rng)) for _ in range(300)])
+    parts = [frame.random_part(places.size, share, rng) for _ in range(300)]
+    drawn = np.array([seen(frame(places, part)) for part in parts])
     left, right, top, bottom = drawn.T
     largest = (WIDTH, HEIGHT) if frame.fit == "squeeze" else (HEIGHT, HEIGHT)
     across, down = (right - left) * 30 / 29, (bottom - top) * 30 / 29  # of the centres of 30 cells
@@ -81,14 +82,62 @@ def test_random_parts_are_as_large_as_asked_for_and_lie_anywhere(places, frame):
 
 def test_all_of_the_photograph_may_be_the_random_part(places):
     rng = np.random.default_rng(0)
-    np.testing.assert_array_equal(Frame(30).random_part(places, 1.0, rng), Frame(30)(places))
+    part = Frame(30).random_part(places.size, 1.0, rng)
+    np.testing.assert_array_equal(Frame(30)(places, part), Frame(30)(places))
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.floats(0, 1))
 def test_a_part_of_the_smallest_picture_has_a_pixel(width, height, share):
     image, rng = Image.new("RGB", (width, height), "white"), np.random.default_rng(0)
     for fit in ("squeeze", "short"):
-        assert (Frame(3, fit).random_part(image, share, rng) == 255).all()
+        frame = Frame(3, fit)
+        assert (frame(image, frame.random_part(image.size, share, rng)) == 255).all()
+
+
+@given(
+    frame=st.builds(
+        Frame,
+        st.integers(20, 40),
+        st.sampled_from(["squeeze", "short"]),
+        st.sampled_from([0, 30, 50]),
+        st.just("box"),
+    ),
+    corners=st.tuples(*[st.floats(-0.2, 1.2)] * 4),
+    seed=st.none() | st.integers(0, 9),
+)
+def test_a_box_is_around_what_it_was_around(frame, corners, seed):
+    """The oracle: a white rectangle on black, framed, and where it is white then."""
+    left, right = sorted(corners[:2])
+    top, bottom = sorted(corners[2:])
+    size, part = (WIDTH, HEIGHT), None
+    if seed is not None:
+        part = frame.random_part(size, 0.3, np.random.default_rng(seed))
+    picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    columns, rows = (
+        slice(max(0, round(low * side)), max(0, round(high * side)))
+        for low, high, side in ((left, right, WIDTH), (top, bottom, HEIGHT))
+    )
+    picture[rows, columns] = 255
+    white = frame(Image.fromarray(picture), part)[..., 0] > 127
+    boxes, real = frame.boxes(np.array([[left, top, right, bottom]]), size, part)
+    assert ((boxes >= 0) & (boxes <= 1)).all()
+    if not real[0]:
+        assert not boxes.any()
+    pixel = 1.01 / frame.image_size + 1 / min(WIDTH, HEIGHT)
+    wide = (boxes[0, 2:] - boxes[0, :2] > 2 * pixel).all()
+    assert white.any() or not wide  # a sliver may have no pixel of its own
+    if white.any():
+        assert real[0]
+        down, across = np.nonzero(white)
+        seen = [across.min(), down.min(), across.max() + 1, down.max() + 1]
+        np.testing.assert_allclose(boxes[0], np.array(seen) / frame.image_size, atol=2 * pixel)
+
+
+def test_a_box_outside_of_the_square_or_of_nothing_is_not_real():
+    boxes = np.array([[0, 0, 0.2, 1], [0, 0, 0.3, 1], [0.4, 0.4, 0.4, 0.6], [np.nan, 0, 1, 1]])
+    placed, real = Frame(20, "short").boxes(boxes, (WIDTH, HEIGHT))  # the middle half is shown
+    assert real.tolist() == [False, True, False, False]
+    np.testing.assert_allclose(placed, [[0] * 4, [0, 0, 0.1, 1], [0] * 4, [0] * 4], atol=1e-12)
 
 
 def test_a_thread_is_refused_before_it_fills_the_memory():

@@ -1,7 +1,10 @@
 """Batches: their order, what is in them, and what a broken photograph costs."""
 
 import io
+import json
+from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,10 +12,19 @@ from absl import flags
 from PIL import Image
 
 from jaxcap.data.frame import Frame
-from jaxcap.data.pipeline import EvalExample, TrainExample, eval_batches, token_rows, train_batches
+from jaxcap.data.pipeline import (
+    EvalExample,
+    TrainExample,
+    check_view,
+    eval_batches,
+    token_rows,
+    train_batches,
+)
+from jaxcap.data.showing import Showing
 from jaxcap.data.sources import open_source
 from jaxcap.data.text import build_tokenizer
 from jaxcap.data.views import Pixels
+from jaxcap.errors import UserError
 
 SIZE, BATCH = 8, 4
 
@@ -47,15 +59,17 @@ def table(tmp_path_factory):
 @pytest.fixture(scope="module")
 def example(table):
     source = open_source(table, "train")
-    captions = [text for index in range(len(source)) for text in source.captions(index)]
+    captions = [text for index in range(len(source)) for text in source.told(index).captions]
     tokenizer = build_tokenizer("word", captions)
-    view = Pixels(source, Frame(SIZE), crop=0.5)
+    view = Pixels(source, Showing(Frame(SIZE), crop=0.5))
     return TrainExample(source, view, tokenizer, captions=3, max_len=6)
 
 
 @pytest.fixture(scope="module")
 def eval_example(example):
-    return EvalExample(example.source, Pixels(example.source, Frame(SIZE)), example.tokenizer)
+    return EvalExample(
+        example.source, Pixels(example.source, Showing(Frame(SIZE))), example.tokenizer
+    )
 
 
 def take(example, count, **settings):
@@ -126,7 +140,7 @@ def test_captions_are_drawn_without_repeating_and_rows_that_lack_one_are_masked(
     for batch in unbroken:
         for index, tokens, mask in zip(batch["index"], batch["tokens"], batch["mask"], strict=True):
             told = [example.tokenizer.decode(row) for row in tokens[mask.any(axis=1)].tolist()]
-            known = example.source.captions(int(index))
+            known = example.source.told(int(index)).captions
             unreadable = index in (3, 7)
             assert len(set(told)) == len(told) == (0 if unreadable else min(3, len(known)))
             assert set(told) <= set(known)
@@ -141,6 +155,33 @@ def test_an_unreadable_photograph_is_a_blank_without_captions(unbroken):
     }
     for index, (image, mask) in rows.items():
         assert image.any() == mask.any() == (index not in (3, 7))
+
+
+def test_a_source_that_cannot_be_shown_at_all_is_one_mistake(table, tmp_path):
+    source = open_source(table, "train")
+    check_view(Pixels(source, Showing(Frame(SIZE))), source)
+    rows = "".join(f"{number}.png,x,train\n" for number in range(20))
+    (tmp_path / "table.csv").write_text(f"image,caption,split\n{rows}")
+    lost = open_source(f"csv:{tmp_path}/table.csv", "train")
+    with pytest.raises(
+        UserError, match=r"None of the first 10 records .* 0.png cannot be read: No"
+    ):
+        check_view(Pixels(lost, Showing(Frame(SIZE))), lost)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_record_of_too_many_images_stops_the_work_with_a_sentence(table, example, workers):
+    folder = table.removeprefix("csv:").removesuffix("/table.csv")
+    rows = [{"images": ["0.png", "1.png"][: 1 + n // 5], "caption": f"{n}"} for n in (0, 9)]
+    (Path(folder) / "t.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    source = open_source(f"jsonl:{folder}/t.jsonl", "all")
+    view = Pixels(source, Showing(Frame(SIZE)))
+    with pytest.raises(UserError, match=r"record 0.png\+1.png of .* has 2 images.* at most 1"):
+        take(replace(example, source=source, view=view), 2, workers=workers)
+    pair = Pixels(source, Showing(Frame(SIZE), images=2))
+    (batch, *_) = take(replace(example, source=source, view=pair), 2, workers=workers)
+    assert batch["image"].shape == (BATCH, 2, SIZE, SIZE, 3)
+    assert sorted(batch["present"].tolist()) == [[True, False]] * 2 + [[True, True]] * 2
 
 
 def test_token_rows_close_with_eos_where_it_fits(example):
@@ -182,8 +223,8 @@ def test_evaluation_sees_the_whole_photograph(eval_example):
 
 def test_a_prompt_is_handed_to_the_search():
     source = open_source("shapes:size=32,val=2,train=2", "val")
-    tokenizer = build_tokenizer("word", source.captions(0), prompts=source.prompts)
-    example = EvalExample(source, Pixels(source, Frame(SIZE)), tokenizer)
+    tokenizer = build_tokenizer("word", source.told(0).captions, prompts=source.prompts)
+    example = EvalExample(source, Pixels(source, Showing(Frame(SIZE))), tokenizer)
     (batch,) = eval_batches(example, range(3), batch_size=4)
     prompts = [tokenizer.backend.token_to_id(source[index].prompt) for index in range(3)]
     assert batch["prompt"].tolist() == [[prompt] for prompt in prompts] + [[tokenizer.pad]]

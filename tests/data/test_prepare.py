@@ -14,9 +14,10 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from jaxcap.data import prepare as prepare_module
-from jaxcap.data.image import decode_rgb
+from jaxcap.data.image import decode_rgb, shrink_jpeg
 from jaxcap.data.prepare import prepare
 from jaxcap.data.prepared import dataset_name
+from jaxcap.data.record import Record
 from jaxcap.data.shard import Shard
 from jaxcap.data.shard_pool import write_shards
 from jaxcap.data.sources import open_source
@@ -105,7 +106,35 @@ def test_prompts_and_groups_come_back(tmp_path):
             before.image_id,
             before.captions,
         )
-        assert decode_rgb(after.image).size == decode_rgb(before.image).size
+        assert decode_rgb(after.images[0]).size == decode_rgb(before.images[0]).size
+
+
+def test_several_images_and_boxes_come_back(table, tmp_path):
+    """Boxes are shares, and so stay what they are when the images shrink."""
+    rows = [
+        {"images": ["0.jpg", "1.jpg", "2.jpg"], "boxes": [[[1, 2, 3, 4], [0, 0, 9, 9]], [], []]},
+        {"image": "1.jpg", "boxes": [[10, 9, 20, 45]]},
+        {"image": "3.jpg"},
+        {"images": ["3.jpg", "4.jpg"]},
+    ]
+    told = [{"caption": "Birds.", "split": "train", **row} for row in rows]
+    (table.parent / "t.jsonl").write_text("\n".join(map(json.dumps, told)))
+    run(f"jsonl:{table.parent}/t.jsonl", tmp_path / "out")
+    source = open_source(f"jsonl:{table.parent}/t.jsonl", "train")
+    again = open_source(f"tfds:{tmp_path}/out", "train")
+    for before, after in zip(source, again, strict=False):
+        assert after.image_id == before.image_id
+        sizes = [decode_rgb(image).size for image in after.images]
+        expected = [decode_rgb(shrink_jpeg(image, 20)).size for image in before.images]
+        assert sizes == expected
+        assert [len(boxes) for boxes in after.boxes] == [len(boxes) for boxes in before.boxes]
+        for some, others in zip(after.boxes, before.boxes, strict=True):
+            np.testing.assert_allclose(some, others, rtol=1e-6)
+    assert [len(record.boxes) for record in map(again.__getitem__, range(4))] == [3, 1, 0, 0]
+    examples = list(tfds.builder_from_directory(tmp_path / "out").as_data_source("train"))
+    assert [image.shape for image in examples[0]["image/more"]] == [(22, 20, 3), (15, 10, 3)]
+    box = tfds.features.BBox(ymin=2 / 15, xmin=0.1, ymax=4 / 15, xmax=0.3)
+    np.testing.assert_allclose(examples[0]["boxes"][0], box, rtol=1e-6)
 
 
 def test_worker_processes_write_the_same_bytes(table, tmp_path):
@@ -132,7 +161,7 @@ def test_what_is_bad_is_left_out_and_listed(spoilt, tmp_path):
     assert [train[index].image_id for index in range(len(train))] == [
         f"{number}.jpg" for number in (1, 2, 3, 5, 9)
     ]
-    assert train.captions(0) == ("Ünother bird.",)
+    assert train.told(0).captions == ("Ünother bird.",)
     assert (summary.splits["train"].records, summary.splits["train"].kept) == (10, 5)
     report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     listed = report["splits"]["train"]["blemishes"]
@@ -214,8 +243,8 @@ class Deadly:
     def __getitem__(self, index):
         os._exit(9)
 
-    def captions(self, index):
-        return ()
+    def told(self, index):
+        return Record((), "", ())
 
 
 def test_a_dead_worker_is_told(tmp_path):
@@ -297,8 +326,8 @@ def test_real_photographs(reference_data, tmp_path, monkeypatch):
     for index in range(0, 80, 16):
         before, after = source[index], small[index]
         assert after.captions == before.captions
-        shrunk = decode_rgb(after.image)
-        full = decode_rgb(before.image)
+        shrunk = decode_rgb(after.images[0])
+        full = decode_rgb(before.images[0])
         assert min(shrunk.size) == 64
         # An independent reduction of the same photograph looks the same.
         reference = full.resize(shrunk.size, Image.Resampling.BOX)

@@ -34,7 +34,7 @@ def area(thing):
 def test_pixels_show_the_things_of_the_scene_and_nothing_else(seed, index, size):
     source = Shapes.open(f"seed={seed},size={size}", "train")
     scene = source.scene(index)
-    pixels = np.asarray(Image.open(io.BytesIO(source[index].image))).astype(float)
+    pixels = np.asarray(Image.open(io.BytesIO(source[index].images[0]))).astype(float)
     assert pixels.shape == (size, size, 3)
     islands, count = ndimage.label(pixels.max(axis=-1) > 110, structure=np.ones((3, 3)))
     assert count == len(scene)

@@ -43,7 +43,7 @@ def open_coco(rest: str, split: str) -> Folder:
         for n in numbers[image_id]
     ]
     items = (
-        Item(images / file, image_id, tuple(captions[image_id]), f"{path.name}, images[{n}]")
+        Item((images / file,), image_id, tuple(captions[image_id]), f"{path.name}, images[{n}]")
         for n, (image_id, file) in enumerate(files)
     )
     return Folder("coco", split, items, orphans)

@@ -42,7 +42,9 @@ def open_flickr8k(rest: str, split: str) -> Folder:
         )
     captions, lines = _read_tokens(existing(folder / TOKENS, "file of Flickr8k's captions"))
     items = (
-        Item(images / name, name, tuple(captions[name]), _where(LISTS[split], number, lines[name]))
+        Item(
+            (images / name,), name, tuple(captions[name]), _where(LISTS[split], number, lines[name])
+        )
         for number, name in enumerate(map(str.strip, names.split("\n")), start=1)
         if name
     )

@@ -1,25 +1,31 @@
 """A list of image files with their captions: what most readers end in."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jaxcap.data.image import ImageError
+from jaxcap.data.boxes import Box, in_shares
+from jaxcap.data.image import ImageError, upright_size
 from jaxcap.data.record import Record
-from jaxcap.data.sources.files import existing
 from jaxcap.errors import UserError
-
-PROBED = 10
 
 
 @dataclass(frozen=True)
 class Item:
-    """One image file; `where` is the place that named it ("captions.csv, lines 2, 3")."""
+    """One record as its files tell it.
 
-    path: Path
+    Attributes:
+      paths: of its images, nearly always one.
+      image_id, captions: as in `Record`.
+      where: the place that named it ("captions.csv, lines 2, 3").
+      boxes: of each image, in pixels; empty where nothing is told of them.
+    """
+
+    paths: tuple[Path, ...]
     image_id: str
     captions: tuple[str, ...]
     where: str
+    boxes: tuple[tuple[Box, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class Folder:
     `blemishes`.
 
     Raises:
-      UserError: nothing is left, or none of the first images exists.
+      UserError: nothing is left.
     """
 
     prompts: tuple[str, ...] = ()
@@ -55,24 +61,22 @@ class Folder:
                 f"The split {split!r} of {name} has no images with captions."
                 + (told if self.blemishes else "")
             )
-        if not any(item.path.exists() for item in self.items[:PROBED]):
-            existing(self.items[0].path, f"image of {name}")
 
     def __len__(self) -> int:
         return len(self.items)
 
     def __getitem__(self, index: int) -> Record:
-        """The record, its image read from the disk now; ImageError where that fails."""
+        """The record, its images read from the disk now; ImageError where that fails."""
         item = self.items[index]
-        try:
-            image = item.path.read_bytes()
-        except OSError as error:
-            raise ImageError(f"cannot be read: {error.strerror}: {item.path}") from error
-        return Record(image, item.image_id, item.captions)
+        images = tuple(map(_read, item.paths))
+        sizes = map(upright_size, images[: len(item.boxes)])
+        boxes = tuple(map(in_shares, item.boxes, sizes))
+        return replace(self.told(index), images=images, boxes=boxes)
 
-    def captions(self, index: int) -> tuple[str, ...]:
-        """The captions alone."""
-        return self.items[index].captions
+    def told(self, index: int) -> Record:
+        """The record without its images and boxes."""
+        item = self.items[index]
+        return Record((), item.image_id, item.captions)
 
     def _clean(self, items: Iterable[Item]) -> list[Item]:
         kept: dict[str, Item] = {}
@@ -86,13 +90,20 @@ class Folder:
                     self._leave_out(item, f"caption {number} of {len(captions)} is empty")
             captions = tuple(filter(None, captions))
             if captions:
-                kept[item.image_id] = Item(item.path, item.image_id, captions, item.where)
+                kept[item.image_id] = replace(item, captions=captions)
             else:
                 self._leave_out(item, "has no caption")
         return list(kept.values())
 
     def _leave_out(self, item: Item, reason: str) -> None:
         self.blemishes.append(Blemish(item.where, item.image_id, reason))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"cannot be read: {error.strerror}: {path}") from error
 
 
 def _told(blemish: Blemish) -> str:

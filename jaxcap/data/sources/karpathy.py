@@ -75,4 +75,4 @@ def _item(path: Path, images: Path, number: int, entry: dict[str, Any]) -> Item:
         raise UserError(f"{where} lacks {error}; expected filename and sentences[].raw.") from error
     folder = images / entry.get("filepath", "")
     image = (folder if folder.is_dir() else images) / filename
-    return Item(image, str(entry.get("cocoid", filename)), captions, where)
+    return Item((image,), str(entry.get("cocoid", filename)), captions, where)

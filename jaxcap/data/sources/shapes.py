@@ -8,6 +8,7 @@ is one of them. Half of their scenes are in the group "seen", whose combinations
 and relation also occur in training; each of the group "held_out" has one that does not.
 """
 
+from dataclasses import replace
 from functools import lru_cache
 from random import Random
 
@@ -60,21 +61,20 @@ class Shapes:
 
     def __getitem__(self, index: int) -> Record:
         """The record, its picture painted now."""
-        group, number, level = self._locate(index)
+        group, number, _ = self._locate(index)
         tints = Random(self._seed("paint", group, number))
         image = encode_bmp(paint(self.scene(index), self.size, tints))
-        captions = self.captions(index)
-        if level is None:
-            return Record(image, f"train-{number:06d}", captions)
-        return Record(image, f"{group}-{number:06d}-{level}", captions, f"<{level}>", group)
+        return replace(self.told(index), images=(image,))
 
-    def captions(self, index: int) -> tuple[str, ...]:
-        """The captions alone; in training each begins with its prompt, in random order."""
+    def told(self, index: int) -> Record:
+        """The record without its picture; training captions begin with their prompts."""
         group, number, level = self._locate(index)
         scene = self.scene(index)
-        if level is not None:
-            return true_captions(scene, level)
-        return _training_captions(scene, self._seed("order", group, number))
+        if level is None:
+            captions = _training_captions(scene, self._seed("order", group, number))
+            return Record((), f"train-{number:06d}", captions)
+        captions = true_captions(scene, level)
+        return Record((), f"{group}-{number:06d}-{level}", captions, f"<{level}>", group)
 
     def scene(self, index: int) -> Scene:
         """What the picture of a record shows."""

@@ -1,20 +1,27 @@
 """A prepared TFDS data set with an image and captions: `tfds:DIR`, read without TensorFlow.
 
 DIR is the folder with dataset_info.json, or one above it that holds a single data set. The files
-must be in the ArrayRecord format; `prepare` writes such a folder from any other source.
+must be in the ArrayRecord format; `prepare` writes such a folder from any other source. As it
+writes them, an image may be followed by more of the same record (`image/more`), and by the boxes
+of all of them in a row (`boxes`), so many for each (`boxes/each`).
 """
 
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow_datasets as tfds
 
+from jaxcap.data.boxes import Box
 from jaxcap.data.record import Record
 from jaxcap.data.sources.files import entries, existing, no_split
 from jaxcap.errors import UserError
 
 CAPTIONS = ("captions", "caption", "text", "sentences")  # the names that such features go by
 INNER_TEXT = ("text", "raw", "caption")  # where a caption is itself a dict, as in coco_captions
+MORE, BOXES = "image/more", ("boxes", "boxes/each")  # as `prepare` writes them
 IDS = ("image/id", "image_id", "id", "image/filename", "filename")
 
 _RAW = tfds.decode.DeserializeMethod.RAW_BYTES
@@ -69,14 +76,18 @@ class Tfds:
     def __getitem__(self, index: int) -> Record:
         """The record, read from the disk now, its image not decoded."""
         example = self._all.deserialize_example_np(self._raw(index), decoders=self._decoders)
+        images = (example[self._image], *example.get(MORE, ()))
+        return replace(self._told(index, example), images=images, boxes=_boxes(example))
+
+    def told(self, index: int) -> Record:
+        """The record without its images and boxes."""
+        return self._told(index, self._texts.deserialize_example_np(self._raw(index)))
+
+    def _told(self, index: int, example: dict[str, Any]) -> Record:
         image_id = str(index) if self._id is None else _text(example[self._id])
         captions = self._captions_of(example)
         prompt, group = (_text(example.get(key, b"")) for key in ("prompt", "group"))
-        return Record(example[self._image], image_id, captions, prompt, group)
-
-    def captions(self, index: int) -> tuple[str, ...]:
-        """The captions alone."""
-        return self._captions_of(self._texts.deserialize_example_np(self._raw(index)))
+        return Record((), image_id, captions, prompt, group)
 
     def _find_features(self, features: tfds.features.FeaturesDict) -> None:
         images = [key for key, each in features.items() if isinstance(each, tfds.features.Image)]
@@ -91,7 +102,11 @@ class Tfds:
         wanted = (self._captions, self._id, "prompt", "group")
         texts = {key: each for key, each in features.items() if key in wanted}
         self._texts = tfds.features.FeaturesDict(texts)
-        self._all = tfds.features.FeaturesDict(texts | {self._image: features[self._image]})
+        shown = {self._image: features[self._image]}
+        shown |= {key: each for key, each in features.items() if key in BOXES}
+        # As texts the encoded images are left alone: a decoder cannot be skipped in a sequence.
+        shown |= {MORE: tfds.features.Sequence(tfds.features.Text())} if MORE in features else {}
+        self._all = tfds.features.FeaturesDict(texts | shown)
         self._decoders = {self._image: tfds.decode.SkipDecoding()}
 
     def _raw(self, index: int) -> bytes:
@@ -106,6 +121,13 @@ class Tfds:
         if isinstance(captions, bytes | str):
             captions = (captions,)
         return tuple(_text(caption) for caption in captions)
+
+
+def _boxes(example: dict[str, Any]) -> tuple[tuple[Box, ...], ...]:
+    """The boxes of each image; TFDS has top, left, bottom, right."""
+    boxes, each = (example.get(key, ()) for key in BOXES)
+    row = ((left, top, right, bottom) for top, left, bottom, right in np.asarray(boxes).tolist())
+    return tuple(tuple(islice(row, count)) for count in each)
 
 
 def _version_folder(rest: str) -> Path:

@@ -1,0 +1,154 @@
+"""What the model is shown of a record, in arrays whose shapes are the same for every record."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Shaped
+from ml_collections import ConfigDict
+from PIL import Image
+
+from jaxcap.data.boxes import Box
+from jaxcap.data.frame import Frame
+from jaxcap.data.regions import RegionFeatures
+from jaxcap.errors import UserError
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Showing:
+    """How many images of a record are shown, and what of each; the fields are `config.data`'s.
+
+    Attributes:
+      frame: how a photograph becomes a square.
+      images: N, of a record at most.
+      regions: R, of an image at most, the first ones; 0 shows no boxes.
+      features: D of the features of a region, which are shown instead of pixels; 0 shows pixels.
+      crop: the least share of the area that a random part of a photograph has, in training.
+    """
+
+    frame: Frame
+    images: int = 1
+    regions: int = 0
+    features: int = 0
+    crop: float = 1.0
+
+    @classmethod
+    def of(cls, data: ConfigDict) -> "Showing":
+        """What `config.data` says.
+
+        Raises:
+          UserError: a field is out of range.
+        """
+        for name, least in (("images", 1), ("features", 0), ("regions", 1 if data.features else 0)):
+            if data[name] < least:
+                raise UserError(f"data.{name} is {data[name]}; expected {least} or more.")
+        return cls(Frame.of(data), data.images, data.regions, data.features, data.crop)
+
+    def photographs(
+        self,
+        name: str,
+        pictures: Sequence[Image.Image],
+        boxes: Sequence[Sequence[Box]],
+        rng: np.random.Generator | None = None,
+    ) -> Arrays:
+        """-> image, uint8 [N, size, size, 3], and present [N]; also boxes [N, R, 4], real [N, R].
+
+        With `rng` it is a random part of them, of pictures of one size the same: what moved from
+        one to the other has moved in the parts.
+
+        Args:
+          name: of the record, for messages.
+          pictures: upright, in RGB.
+          boxes: of each picture, in shares of its sides; they are needed where regions are shown.
+
+        Raises:
+          ImageError: see `Frame`.
+          UserError: too many pictures, or no boxes for them.
+        """
+        if self.regions and len(boxes) != len(pictures):
+            raise UserError(
+                f"{name} has boxes for {len(boxes)} of {len(pictures)} images, and the model "
+                f"looks at regions (data.regions={self.regions}). Give each image a list of boxes, "
+                "an empty one where it has none."
+            )
+        rows = []
+        for number, picture in enumerate(pictures):
+            part = None
+            if rng is not None and self.crop < 1:
+                part = self.frame.random_part(picture.size, self.crop, deepcopy(rng))
+            row = {"image": self.frame(picture, part)}
+            if self.regions:
+                given = np.array(boxes[number][: self.regions], np.float64).reshape(-1, 4)
+                placed, real = self.frame.boxes(given, picture.size, part)
+                row |= self._regions(placed, real)
+            rows.append(row)
+        return in_slots(name, rows, self._nothing(), self.images)
+
+    def region_features(self, name: str, found: Sequence[RegionFeatures]) -> Arrays:
+        """-> memory, float32 [N, R, D], boxes [N, R, 4], real [N, R] and present [N].
+
+        Args:
+          name: of the record, for messages.
+          found: the regions of each image.
+
+        Raises:
+          UserError: they are of too many images.
+        """
+        rows = [
+            {"memory": filled(each.features, self.regions)}
+            | self._regions(each.boxes, np.ones(len(each.boxes), bool))
+            for each in found
+        ]
+        return in_slots(name, rows, self._nothing(), self.images)
+
+    def blank(self) -> Arrays:
+        """A record of no images, in the place of one that cannot be read."""
+        return in_slots("", [], self._nothing(), self.images)
+
+    def _regions(self, boxes: np.ndarray, real: np.ndarray) -> Arrays:
+        boxes = boxes.astype(np.float32)
+        return {"boxes": filled(boxes, self.regions), "real": filled(real, self.regions)}
+
+    def _nothing(self) -> Arrays:
+        """No image, in the shapes of one."""
+        side, R, D = self.frame.image_size, self.regions, self.features
+        if D:
+            nothing = {"memory": np.zeros((R, D), np.float32)}
+        else:
+            nothing = {"image": np.zeros((side, side, 3), np.uint8)}
+        return nothing | (self._regions(np.zeros((0, 4)), np.zeros(0, bool)) if R else {})
+
+
+def in_slots(name: str, rows: Sequence[Arrays], nothing: Arrays, images: int) -> Arrays:
+    """What is shown of each image of a record, as of N: those that lack are nothing.
+
+    Args:
+      name: of the record, for messages.
+      rows: of each image, arrays without an axis for it.
+      nothing: the same of no image.
+      images: N.
+
+    Returns:
+      The arrays with an axis of N before theirs, and `present`, bool [N].
+
+    Raises:
+      UserError: there are more images than N.
+    """
+    if len(rows) > images:
+        raise UserError(
+            f"{name} has {len(rows)} images, and the model is shown at most {images} of a record "
+            "(data.images)."
+        )
+    each = [*rows, *[nothing] * (images - len(rows))]
+    joined = {key: np.stack([row[key] for row in each]) for key in nothing}
+    return joined | {"present": np.arange(images) < len(rows)}
+
+
+def filled(rows: Shaped[np.ndarray, "n *D"], count: int) -> Shaped[np.ndarray, "{count} *D"]:
+    """The first `count` rows, and rows of zeros where there are fewer."""
+    whole = np.zeros((count, *rows.shape[1:]), rows.dtype)
+    whole[: len(rows)] = rows[:count]
+    return whole
