@@ -51,6 +51,27 @@ def test_pixels_show_the_things_of_the_scene_and_nothing_else(seed, index, size)
         assert (thing.size == "large") == (down.size / scale**2 > 165)
 
 
+@given(seed=st.integers(0, 2**63), index=st.integers(0, 99_999), size=st.sampled_from([64, 96]))
+@settings(max_examples=50, deadline=None)
+def test_the_boxes_are_tight_around_the_things(seed, index, size):
+    """In the order of the scene; the oracle is the bright islands, whose soft edges are not."""
+    source = Shapes.open(f"seed={seed},size={size}", "train")
+    record, scene = source[index], source.scene(index)
+    pixels = np.asarray(Image.open(io.BytesIO(record.images[0]))).astype(float)
+    islands, _ = ndimage.label(pixels.max(axis=-1) > 110, structure=np.ones((3, 3)))
+    (boxes,) = record.boxes
+    seen = [
+        [across.start, down.start, across.stop, down.stop]
+        for down, across in ndimage.find_objects(islands)
+    ]
+    assert len(boxes) == len(scene) == len(seen)
+    for box, thing in zip(np.array(boxes) * size, scene, strict=True):
+        assert np.abs(np.array(seen) - box).max(axis=1).min() <= 1
+        assert math.dist((box[:2] + box[2:]) / 2, (thing.x * size / 64, thing.y * size / 64)) < (
+            0.35 * thing.radius * size / 64 + 1  # a triangle's middle is above its box's
+        )
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_thing_covers_its_area_whatever_its_place(shape):
     """What changes where a red thing turns blue is its area, the soft edges included."""

@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from jaxcap.data.shapes.scene import FRAME, REACH, Scene
+from jaxcap.data.boxes import Box
+from jaxcap.data.shapes.scene import FRAME, REACH, Scene, Thing
 
 RGB = {
     "red": (225, 45, 45),
@@ -59,22 +60,14 @@ OUTSIDE: dict[str, Callable[[Plane, Plane, float], Plane]] = {
 def paint(scene: Scene, size: int, rng: Random) -> UInt8[np.ndarray, "size size 3"]:
     """The scene as pixels; `rng` gives the tints and the ground."""
     unit = size / FRAME
-    x = np.arange(size, dtype=np.float32)[None, :] + 0.5
-    y = x.T
+    x, y = _middles(size)
     low, high = GROUND
     ground = np.array([low + (high - low) * rng.random() for _ in range(3)], np.float32)
     right, down = (SLOPE * (2 * rng.random() - 1) for _ in range(2))
     light = right * (2 * x / size - 1) + down * (2 * y / size - 1)
     pixels = ground + light[..., None]
     for thing in scene:
-        reach = (REACH * thing.radius + RIM_WIDTH) * unit + 1
-        rows, columns = (
-            slice(max(0, int(centre * unit - reach)), int(centre * unit + reach) + 1)
-            for centre in (thing.y, thing.x)
-        )
-        outside = OUTSIDE[thing.shape](
-            x[:, columns] - thing.x * unit, y[rows] - thing.y * unit, thing.radius * unit
-        )
+        rows, columns, outside = _outside(thing, size)
         tint = [channel + TINT * (2 * rng.random() - 1) for channel in RGB[thing.colour]]
         around = pixels[rows, columns]
         for rgb, rim in ((RIM, RIM_WIDTH * unit), (tint, 0.0)):
@@ -83,8 +76,37 @@ def paint(scene: Scene, size: int, rng: Random) -> UInt8[np.ndarray, "size size 
     return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
 
 
+def box(thing: Thing, size: int) -> Box:
+    """The tight box around a painted thing and its rim, in shares of the picture's sides."""
+    rows, columns, outside = _outside(thing, size)
+    down, across = np.nonzero(outside <= RIM_WIDTH * size / FRAME)
+    left, top = columns.start + int(across.min()), rows.start + int(down.min())
+    right, bottom = columns.start + int(across.max()) + 1, rows.start + int(down.max()) + 1
+    return left / size, top / size, right / size, bottom / size
+
+
 def encode_bmp(pixels: UInt8[np.ndarray, "h w 3"]) -> bytes:
     """The pixels as a BMP file: not compressed, since it is read once and thrown away."""
     file = BytesIO()
     Image.fromarray(pixels).save(file, "BMP")
     return file.getvalue()
+
+
+def _middles(size: int) -> tuple[Plane, Plane]:
+    """Of the pixels: x of each column and y of each row."""
+    x = np.arange(size, dtype=np.float32)[None, :] + 0.5
+    return x, x.T
+
+
+def _outside(thing: Thing, size: int) -> tuple[slice, slice, Plane]:
+    """The rows and the columns around a thing, and how far each pixel there is outside of it."""
+    unit, (x, y) = size / FRAME, _middles(size)
+    reach = (REACH * thing.radius + RIM_WIDTH) * unit + 1
+    rows, columns = (
+        slice(max(0, int(centre * unit - reach)), int(centre * unit + reach) + 1)
+        for centre in (thing.y, thing.x)
+    )
+    outside = OUTSIDE[thing.shape](
+        x[:, columns] - thing.x * unit, y[rows] - thing.y * unit, thing.radius * unit
+    )
+    return rows, columns, outside

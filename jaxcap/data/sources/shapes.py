@@ -6,6 +6,8 @@ each beginning with its prompt. Validation and test have a record for each scene
 the prompt apart; the captions are all the true ones, so that a caption is right exactly where it
 is one of them. Half of their scenes are in the group "seen", whose combinations of colour, shape
 and relation also occur in training; each of the group "held_out" has one that does not.
+
+A record has a box for each thing, in the random order in which they were drawn.
 """
 
 from dataclasses import replace
@@ -14,7 +16,7 @@ from random import Random
 
 from jaxcap.data.record import Record
 from jaxcap.data.shapes.language import LEVELS, true_captions
-from jaxcap.data.shapes.paint import encode_bmp, paint
+from jaxcap.data.shapes.paint import box, encode_bmp, paint
 from jaxcap.data.shapes.scene import Scene, draw_scene
 from jaxcap.errors import UserError, did_you_mean
 
@@ -62,9 +64,10 @@ class Shapes:
     def __getitem__(self, index: int) -> Record:
         """The record, its picture painted now."""
         group, number, _ = self._locate(index)
-        tints = Random(self._seed("paint", group, number))
-        image = encode_bmp(paint(self.scene(index), self.size, tints))
-        return replace(self.told(index), images=(image,))
+        scene, tints = self.scene(index), Random(self._seed("paint", group, number))
+        image = encode_bmp(paint(scene, self.size, tints))
+        boxes = tuple(box(thing, self.size) for thing in scene)
+        return replace(self.told(index), images=(image,), boxes=(boxes,))
 
     def told(self, index: int) -> Record:
         """The record without its picture; training captions begin with their prompts."""
