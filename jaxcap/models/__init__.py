@@ -20,11 +20,14 @@ import flax.linen as nn
 from ml_collections import ConfigDict
 
 from jaxcap.errors import UserError, did_you_mean
+from jaxcap.models.bidirectional import Bidirectional
 from jaxcap.models.bridge import Bridge
 from jaxcap.models.captioning import CaptionModel
 from jaxcap.models.efficientnet import EfficientNetLite
 from jaxcap.models.inception import InceptionV3
 from jaxcap.models.recurrent import RecurrentDecoder
+from jaxcap.models.refine import Refine
+from jaxcap.models.regions import Regions
 from jaxcap.models.resnet import ResNet
 from jaxcap.models.swin import Swin
 from jaxcap.models.transformer import TransformerDecoder
@@ -41,7 +44,11 @@ ENCODERS: dict[str, Part] = {
     "inception_v3": InceptionV3,
     "efficientnet_lite": EfficientNetLite,
 }
-STAGES: dict[str, Part] = {}
+STAGES: dict[str, Part] = {
+    "bidirectional": Bidirectional,
+    "regions": Regions,
+    "refine": Refine,
+}
 DECODERS: dict[str, Part] = {
     "transformer": TransformerDecoder,
     "recurrent": RecurrentDecoder,

@@ -2,6 +2,7 @@
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 from jaxcap.models.blocks import MemoryBlock, Style
 from jaxcap.models.dropout import Dropout
@@ -23,6 +24,8 @@ class Bridge(nn.Module):
       token_dropout: share of the memory tokens hidden from the caption in training. It keeps a
         small data set from being recognised by single cells of a frozen grid.
       positions: add a learned vector per memory position (an encoder without places, as a CNN).
+      geometry: add a dense layer of each token's box, its width and its height.
+      pool: the decoder is shown one token, the image as a whole.
     """
 
     width: int
@@ -33,6 +36,8 @@ class Bridge(nn.Module):
     dropout: float = 0.0
     token_dropout: float = 0.0
     positions: bool = False
+    geometry: bool = False
+    pool: bool = False
     norm: bool = True
     epsilon: float = 1e-6
     dtype: str = "float32"
@@ -40,13 +45,24 @@ class Bridge(nn.Module):
 
     @nn.compact
     def __call__(self, memory: Memory, train: bool = False) -> Memory:
+        if self.pool:
+            memory = memory.as_one()
         x, mask = memory.tokens.astype(self.dtype), memory.mask
         x = Dropout(self.dropout)(x, train)
+        project = nn.Dense(self.width, dtype=self.dtype, name="project")
         if self.project:
-            x = nn.Dense(self.width, dtype=self.dtype, name="project")(x)
+            x = project(x)
+        near = nn.initializers.normal(0.02)
         if self.positions:
-            table = self.param("positions", nn.initializers.normal(0.02), x.shape[1:])
-            x = x + table[None].astype(self.dtype)
+            x = x + self.param("positions", near, x.shape[1:])[None].astype(self.dtype)
+        if self.geometry:
+            boxes = memory.places()
+            sides = boxes[..., 2:] - boxes[..., :2]
+            shape = jnp.concatenate([boxes, sides], axis=-1).astype(self.dtype)
+            x = x + nn.Dense(x.shape[-1], dtype=self.dtype, name="geometry")(shape)
+        if memory.images > 1:  # which of them a token is of
+            table = self.param("images", near, (memory.images, x.shape[-1])).astype(self.dtype)
+            x = x + jnp.repeat(table, x.shape[1] // memory.images, axis=0)[None]
         if train and self.token_dropout:
             keep = jax.random.bernoulli(
                 self.make_rng("dropout"), 1 - self.token_dropout, mask.shape
@@ -56,6 +72,9 @@ class Bridge(nn.Module):
         style = Style(dropout=self.dropout, dtype=self.dtype)
         for i in range(self.depth):
             x = block(self.heads, self.mlp_width, style, name=f"layer_{i}")(x, mask, train)
+        norm, whole = LayerNorm(self.dtype, self.epsilon, name="norm"), memory.whole
+        if whole is not None and self.project:
+            whole = project(whole.astype(self.dtype))
         if self.norm:
-            x = LayerNorm(self.dtype, self.epsilon, name="norm")(x)
-        return memory.replace(tokens=x, mask=mask)
+            x, whole = norm(x), None if whole is None else norm(whole)
+        return memory.replace(tokens=x, mask=mask, whole=whole)

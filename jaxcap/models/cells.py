@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from jaxcap.errors import UserError, did_you_mean
+
 State = tuple[Float[Array, "... D"], ...]  # what a layer remembers; its output comes first
 
 
@@ -63,6 +65,17 @@ class GRU(nn.Module):
 
 
 CELLS: dict[str, type[LSTM] | type[GRU]] = {"lstm": LSTM, "gru": GRU}
+
+
+def cell_of(name: str) -> type[LSTM] | type[GRU]:
+    """The kind of cell that settings name.
+
+    Raises:
+      UserError: there is no such kind.
+    """
+    if name not in CELLS:
+        raise UserError(f"There is no cell {name!r}. {did_you_mean(name, CELLS)}")
+    return CELLS[name]
 
 
 def _recurrent(width: int, gates: int, dtype: str, name: str) -> nn.Dense:

@@ -3,6 +3,7 @@
 from functools import partial
 
 import flax.linen as nn
+import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxcap.models.attention import Attention, attend, attend_memory
@@ -16,6 +17,9 @@ class DecoderBlock(nn.Module):
     With fusion `cross` the image has an attention of its own; with `prefix` the memory tokens
     stand before the caption in the self-attention, and pass through the layer themselves
     (`memory`); with `merge` the layer knows the caption alone.
+
+    With `fuses_whole` each word first meets the image as a whole (the pre-fusion of PureT, Wang et
+    al., arXiv 2203.15350).
     """
 
     width: int
@@ -23,9 +27,13 @@ class DecoderBlock(nn.Module):
     mlp_width: int
     fusion: str
     style: Style
+    fuses_whole: bool = False
 
     def setup(self) -> None:
         attention = partial(Attention, self.heads, self.style.dtype, self.style.biases, self.width)
+        if self.fuses_whole:
+            self.whole_residual = Residual(self.style)
+            self.fuse = nn.Dense(self.width, dtype=self.style.dtype)
         self.self_residual = Residual(self.style)
         self.self_attention = attention()
         if self.fusion == "cross":
@@ -47,6 +55,17 @@ class DecoderBlock(nn.Module):
         seen = attend_memory(self.self_attention.queries(y), kv, mask)
         x = self.self_residual.leave(x, self.self_attention.merge(seen), train)
         return kv, self._think(x, train)
+
+    def fused(
+        self, x: Float[Array, "B K T D"], whole: Float[Array, "B E"], train: bool
+    ) -> Float[Array, "B K T D"]:
+        """The words as the layer reads them."""
+        if not self.fuses_whole:
+            return x
+        words = self.whole_residual.enter(x)
+        image = jnp.broadcast_to(whole[:, None, None], (*x.shape[:3], whole.shape[-1]))
+        met = nn.relu(self.fuse(jnp.concatenate([words, image], axis=-1)))
+        return self.whole_residual.leave(x, met, train)
 
     def own(self, x: Float[Array, "B K T D"]) -> tuple[Array, Array]:
         """Keys and values of the caption's own tokens, each [B, K, H, T, C]."""

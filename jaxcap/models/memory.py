@@ -33,6 +33,10 @@ class Memory(flax.struct.PyTreeNode):
         real = self.mask[..., None].astype(self.tokens.dtype)
         return (self.tokens * real).sum(axis=1) / jnp.maximum(real.sum(axis=1), 1)
 
+    def as_one(self) -> "Memory":
+        """The image as a memory of one token."""
+        return Memory(self.pooled()[:, None], self.mask.any(axis=1, keepdims=True))
+
     def places(self) -> Float[Array, "B S 4"]:
         """The box of each token; of one that belongs to no part of the image, all of it."""
         if self.boxes is not None:

@@ -9,7 +9,6 @@ from jaxtyping import Array, Float, Int
 
 from jaxcap.errors import UserError, did_you_mean
 from jaxcap.models.blocks import Style
-from jaxcap.models.cells import CELLS
 from jaxcap.models.dropout import Dropout
 from jaxcap.models.looking import Look
 from jaxcap.models.memory import Memory
@@ -193,10 +192,10 @@ class RecurrentDecoder(nn.Module):
         return self.words.logits(self.drop(said, train))
 
     def _check_settings(self) -> None:
-        for name, known in (("fusion", FUSIONS), ("cell", tuple(CELLS))):
-            value = getattr(self, name)
-            if value not in known:
-                raise UserError(f"There is no {name} {value!r}. {did_you_mean(value, known)}")
+        if self.fusion not in FUSIONS:
+            raise UserError(
+                f"There is no fusion {self.fusion!r}. {did_you_mean(self.fusion, FUSIONS)}"
+            )
         if not 0 <= self.looks <= self.depth:
             raise UserError(
                 f"looks is {self.looks}; give how many of the {self.depth} layers come before the "

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxcap.models.cells import CELLS, State
+from jaxcap.models.cells import State, cell_of
 from jaxcap.models.dropout import Dropout
 from jaxcap.models.looking import Look
 from jaxcap.models.memory import Memory
@@ -36,7 +36,7 @@ class RecurrentStack(nn.Module):
     dtype: str
 
     def setup(self) -> None:
-        cell, dtype = CELLS[self.cell], self.dtype
+        cell, dtype = cell_of(self.cell), self.dtype
         gates = cell.gates * self.width
         self.cells = [cell(self.width, dtype) for _ in range(self.depth)]
         self.reads = [nn.Dense(gates, dtype=dtype) for _ in range(self.depth)]
@@ -62,7 +62,7 @@ class RecurrentStack(nn.Module):
 
     def first(self, memory: Memory) -> States:
         """The states before anything is read, of one stream an image."""
-        remembers = CELLS[self.cell].remembers
+        remembers = cell_of(self.cell).remembers
         shape = (len(memory.mask), 1, self.depth, remembers, self.width)
         if self.starts:
             states = jnp.tanh(self.start(memory.pooled().astype(self.dtype))).reshape(shape)

@@ -28,6 +28,7 @@ class TransformerDecoder(nn.Module):
       max_len: the longest caption in tokens, BOS included.
       fusion: `cross` (attention over the memory), `prefix` (memory tokens before the caption) or
         `merge` (the layers know words alone, and the image joins what they say).
+      fuses_whole: in each layer the words meet the image as a whole, whatever the fusion.
       norm, activation, epsilon: see `jaxcap.models.blocks.Style`.
       positions: rows of the table of positions; 0 is as many as `max_len` needs.
       first_position, tied, scaled_words, normed_words, segments, head_activation, vocab_bias,
@@ -41,6 +42,7 @@ class TransformerDecoder(nn.Module):
     mlp_width: int
     max_len: int
     fusion: str = "cross"
+    fuses_whole: bool = False
     norm: str = "pre"
     activation: str = "gelu_tanh"
     epsilon: float = 1e-6
@@ -90,7 +92,7 @@ class TransformerDecoder(nn.Module):
         )
         block = nn.remat(DecoderBlock, static_argnums=(6,)) if self.remat else DecoderBlock
         self.layers = [
-            block(self.width, self.heads, self.mlp_width, self.fusion, style)
+            block(self.width, self.heads, self.mlp_width, self.fusion, style, self.fuses_whole)
             for _ in range(self.depth)
         ]
         if self.norm == "pre":
@@ -104,12 +106,13 @@ class TransformerDecoder(nn.Module):
         """Teacher forcing: the logits of each next token, float32."""
         B, K, T = tokens.shape
         self._check_length(T)
-        images, joins = self._images(memory, train)
+        images, whole, joins = self._images(memory, train)
         x, _ = self.words.embed(
             tokens, self.words.nothing_before(B, K), jnp.zeros((), jnp.int32), train
         )
         causal = jnp.tril(jnp.ones((T, T), bool))
         for layer, image in zip(self.layers, images, strict=True):
+            x = layer.fused(x, whole, train)
             x = layer(x, layer.own(x), causal, image, memory.mask, train)
         return self._logits(x, joins)
 
@@ -126,11 +129,12 @@ class TransformerDecoder(nn.Module):
         self, context: Any, state: Any, token: Int[Array, "B K"], position: Int[Array, ""]
     ) -> tuple[Float[Array, "B K V"], Any]:
         """One token more on each stream; `position` counts the tokens before it."""
-        (images, joins, mask), (before, caches) = context, state
+        (images, whole, joins, mask), (before, caches) = context, state
         x, before = self.words.embed(token[..., None], before, position, train=False)
         written = jnp.arange(caches[0][0].shape[3])[None] <= position
         new_caches = []
         for layer, image, cache in zip(self.layers, images, caches, strict=True):
+            x = layer.fused(x, whole, train=False)
             key, value = (
                 jax.lax.dynamic_update_slice_in_dim(old, new, position, axis=3)
                 for old, new in zip(cache, layer.own(x), strict=True)
@@ -163,15 +167,16 @@ class TransformerDecoder(nn.Module):
 
     def _images(
         self, memory: Memory, train: bool
-    ) -> tuple[list[tuple[Array, Array] | None], Float[Array, "B 1 1 D"] | None]:
-        """What each layer sees of the image, and what joins the output of the last."""
+    ) -> tuple[
+        list[tuple[Array, Array] | None], Float[Array, "B E"], Float[Array, "B 1 1 D"] | None
+    ]:
+        """What each layer sees of the image, all of it, and what joins the last one's output."""
         x, images = memory.tokens.astype(self.dtype), []
         for layer in self.layers:
             image, x = layer.memory(x, memory.mask, train)
             images.append(image)
-        if self.fusion != "merge":
-            return images, None
-        return images, self.mix(memory.pooled().astype(self.dtype))[:, None, None]
+        whole = memory.pooled().astype(self.dtype)
+        return images, whole, self.mix(whole)[:, None, None] if self.fusion == "merge" else None
 
     def _logits(
         self, x: Float[Array, "B K T D"], joins: Float[Array, "B 1 1 D"] | None

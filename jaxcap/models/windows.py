@@ -46,7 +46,10 @@ class WindowBlock(nn.Module):
         padded = x.shape[1:3]
         attention = Attention(self.heads, self.style.dtype, self.style.biases, name="attention")
         x = cut(x, side)
-        bias = self._distances(side)[None, None]
+        span = 2 * self.window - 1
+        init = nn.initializers.normal(0.02)
+        table = self.param("distances", init, (span * span, self.heads))
+        bias = distances(table, side, self.window)[None, None]
         if shift:
             together = jnp.asarray(neighbours(*padded, side, shift))[None, :, None]
             bias = jnp.where(together, bias, BLOCKED)
@@ -54,12 +57,15 @@ class WindowBlock(nn.Module):
         x = jnp.roll(joined(attention.merge(x), *padded), (shift, shift), (1, 2))
         return x[:, :rows, :columns]
 
-    def _distances(self, side: int) -> Float[Array, "H N N"]:
-        """What each head adds to the score of two cells of a window, by how far apart they are."""
-        span = 2 * self.window - 1
-        init = nn.initializers.normal(0.02)
-        table = self.param("distances", init, (span * span, self.heads))
-        return jnp.moveaxis(table[cell_distances((side, side), (self.window,) * 2)], -1, 0)
+
+def distances(table: Float[Array, "P H"], side: int, reach: int) -> Float[Array, "H N N"]:
+    """What each head adds to the score of two cells of a window, by how far apart they are.
+
+    Args:
+      table: for each distance within a window of `reach` cells a side.
+      side: of the window, no larger.
+    """
+    return jnp.moveaxis(table[cell_distances((side, side), (reach, reach))], -1, 0)
 
 
 def pad_to_multiple(x: Float[Array, "B h w D"], side: int) -> Float[Array, "B h2 w2 D"]:

@@ -33,6 +33,7 @@ KINDS = {
     "prefix": {**TRANSFORMER, "fusion": "prefix"},
     "prefix untied": {**TRANSFORMER, "fusion": "prefix", "tied": False, "canon": 3},
     "merge": {**TRANSFORMER, "fusion": "merge"},
+    "cross that fuses": {**TRANSFORMER, "fuses_whole": True},
     "lstm prefix": {**RECURRENT, "fusion": "prefix", "depth": 2},
     "lstm state": {**RECURRENT, "fusion": "state", "tied": True},
     "lstm merge": {**RECURRENT, "fusion": "merge", "word_width": 8},
