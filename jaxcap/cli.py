@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -55,6 +55,13 @@ def caption(
     num: Annotated[int, typer.Option(min=1, help="Captions of an image.")] = 1,
     max_length: MaxLength = None,
     prompt: Annotated[str, typer.Option(help="What every caption begins with.")] = "",
+    together: Annotated[
+        bool, typer.Option("--together", help="One caption of them all: before.jpg after.jpg.")
+    ] = False,
+    boxes: Annotated[
+        Path | None,
+        typer.Option(help="JSON: {file name: [[left, top, right, bottom], ...]}, in pixels."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Caption photographs.
@@ -62,19 +69,22 @@ def caption(
     An unreadable one is reported, and the others go on; the exit code is then 1.
     """
     files = [file for path in paths for file in _images(path)]
+    records = [tuple(files)] if together else [(file,) for file in files]
+    regions = None if boxes is None else _boxes(boxes, records)
 
     from jaxcap.captioner import BATCHES, Captioner  # jax takes seconds to import
     from jaxcap.data.image import ImageError
 
     captioner = Captioner.load(run)
     failed = False
-    for start in range(0, len(files), BATCHES[-1]):
+    for start in range(0, len(records), BATCHES[-1]):
+        batch = range(start, min(start + BATCHES[-1], len(records)))
         shown, errors = {}, {}
-        for file in files[start : start + BATCHES[-1]]:
+        for index in batch:
             try:
-                shown[file] = captioner.shown(file)
+                shown[index] = captioner.shown(records[index], regions and regions[index])
             except ImageError as error:
-                errors[file], failed = str(error), True
+                errors[index], failed = str(error), True
         captions = captioner.of_shown(
             shown.values(),
             beams=beams,
@@ -84,11 +94,12 @@ def caption(
             first=start,
         )
         found = dict(zip(shown, captions, strict=True))
-        for file in files[start : start + BATCHES[-1]]:
-            if file in errors:
-                _print_error(file, errors[file], as_json)
+        for index in batch:
+            name = "+".join(map(str, records[index]))
+            if index in errors:
+                _print_error(name, errors[index], as_json)
             else:
-                _print_captions(file, found[file], as_json)
+                _print_captions(name, found[index], as_json)
     raise typer.Exit(1 if failed else 0)
 
 
@@ -246,22 +257,37 @@ def _images(path: Path) -> list[Path]:
     return found
 
 
-def _print_captions(file: Path, captions: "list[Caption]", as_json: bool) -> None:
+def _boxes(file: Path, records: Sequence[tuple[Path, ...]]) -> list[list[Any]]:
+    """The boxes of each image of each record, by its path or by its name in the file."""
+    from jaxcap.data.sources.files import read_json
+
+    told = read_json(file)
+
+    def of(path: Path) -> Any:
+        for name in (str(path), path.name):
+            if name in told:
+                return told[name]
+        raise UserError(f"{file} tells no boxes of {path}. Expected it to have {path.name!r}.")
+
+    return [[of(path) for path in record] for record in records]
+
+
+def _print_captions(name: str, captions: "list[Caption]", as_json: bool) -> None:
     if as_json:
         told = [
             {"text": c.text, "score": c.score, "tokens": c.tokens, "logprobs": c.logprobs}
             for c in captions
         ]
-        typer.echo(json.dumps({"image": str(file), "captions": told}))
+        typer.echo(json.dumps({"image": name, "captions": told}))
         return
-    typer.echo(str(file))
+    typer.echo(name)
     for each in captions:
         typer.echo(f"  {each.score:7.3f}  {each.text}")
 
 
-def _print_error(file: Path, sentence: str, as_json: bool) -> None:
+def _print_error(name: str, sentence: str, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"image": str(file), "error": sentence}))
+        typer.echo(json.dumps({"image": name, "error": sentence}))
     else:
         typer.echo(f"jaxcap: {sentence}", err=True)
 

@@ -33,6 +33,7 @@ def photos(tmp_path_factory):
         Image.fromarray(array).save(folder / name)
     (folder / "c.jpg").write_bytes(b"\xff\xd8 and no more")
     (folder / "notes.txt").write_text("no image")
+    (folder / "b.json").write_text('{"b.png": [[0, 0, 20, 20]]}')
     return folder
 
 
@@ -211,6 +212,10 @@ def test_prepare_makes_a_source_of_another(photos, tmp_path):
         (("caption", "{run}", "{empty}"), "holds no images"),
         (("caption", "{run}", "{photos}/b.png", "--num", "3", "--beams", "2"), "3 captions"),
         (("caption", "{run}", "{photos}/b.png", "--beams", "0"), "--beams"),
+        (("caption", "{run}", "{photos}/b.png", "{photos}/b.png", "--together"), "has 2 images"),
+        (("caption", "{run}", "{photos}/b.png", "--boxes", "{empty}/none.json"), "cannot be read"),
+        (("caption", "{run}", "{photos}/b.png", "--boxes", "{photos}/b.json"), "at whole images"),
+        (("caption", "{run}", "{photos}/c.jpg", "--boxes", "{photos}/b.json"), "no boxes of"),
         (("eval", "{empty}"), "is not a run directory"),
         (("eval", "{run}", "--data", "shape"), "Did you mean 'shapes'"),
         (("eval", "{run}", "--split", "dev"), "no split 'dev'"),

@@ -1,4 +1,4 @@
-"""What is shown of records of one image or several, with boxes or without, in arrays of one shape."""
+"""What is shown of records: any number of images and boxes in arrays of one shape."""
 
 import numpy as np
 import pytest
