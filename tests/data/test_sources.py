@@ -387,7 +387,7 @@ def test_a_missing_image_is_told_when_it_is_read(tmp_path):
     ("spec", "message"),
     [
         ("flicker8k:x", "no data source 'flicker8k'. Did you mean 'flickr8k'"),
-        ("imagenet", "Known: coco, csv, flickr8k, jsonl, karpathy, shapes, tfds"),
+        ("imagenet", "Known: coco, csv, flickr8k, jsonl, karpathy, shapes, shapes_pairs, tfds"),
         ("flickr8k", "Write flickr8k:DIR"),
         ("coco:only.json", "Write coco:JSON,IMAGES"),
         ("karpathy:,images", "Write karpathy:JSON,IMAGES"),
@@ -404,7 +404,7 @@ def test_shapes_is_a_source_like_the_others():
     assert set(source_splits("shapes")) == {"train", "val", "test"}
     source = open_source("shapes:val=3", "val")
     assert source[0].captions == source.told(0).captions
-    assert all(kind.needs or name == "shapes" for name, kind in SOURCES.items())
+    assert all(kind.needs or name in ("shapes", "shapes_pairs") for name, kind in SOURCES.items())
 
 
 F = tfds.features

@@ -67,7 +67,16 @@ Scene = tuple[Thing, ...]
 
 def relation(a: Thing, b: Thing) -> str:
     """Where `a` is, seen from `b`: "left", "right", "above", "below"; "" where arguable."""
-    return _direction(a.x - b.x, a.y - b.y)
+    return direction(a.x - b.x, a.y - b.y)
+
+
+def direction(dx: float, dy: float) -> str:
+    """The name of the way to the right and down that far, as `relation` has it."""
+    if abs(dx) >= CLEAR * abs(dy):
+        return "left" if dx < 0 else "right"
+    if abs(dy) >= CLEAR * abs(dx):
+        return "above" if dy < 0 else "below"
+    return ""
 
 
 def place(thing: Thing) -> str:
@@ -76,7 +85,7 @@ def place(thing: Thing) -> str:
     far = max(abs(dx), abs(dy))
     if far == 0:
         return "middle"
-    return _direction(dx, dy) if far >= ASIDE else ""
+    return direction(dx, dy) if far >= ASIDE else ""
 
 
 def is_held_out(scene: Scene) -> bool:
@@ -90,9 +99,24 @@ def draw_scene(rng: Random, held_out: bool) -> Scene:
     """A scene of one to three things that `is_held_out` or not, as asked."""
     count = pick(rng, COUNTS)
     while True:
-        scene = _put(rng, _draw_things(rng, count))
+        scene = draw_of(rng, count)
         if is_held_out(scene) == held_out:
             return scene
+
+
+def draw_of(rng: Random, count: int) -> Scene:
+    """Any scene of so many things."""
+    return _put(rng, _draw_things(rng, count))
+
+
+def places(radius: float) -> tuple[float, ...]:
+    """Where, on either axis, the centre of a thing of that radius may be."""
+    return PLACES[ceil((REACH * radius + GAP / 2) / GRID)]
+
+
+def apart(a: Thing, b: Thing) -> bool:
+    """Whether two things are far enough from each other."""
+    return (a.x - b.x) ** 2 + (a.y - b.y) ** 2 >= (REACH * (a.radius + b.radius) + GAP) ** 2
 
 
 def pick(rng: Random, items: tuple[T, ...]) -> T:
@@ -119,7 +143,7 @@ def _put(rng: Random, things: Scene) -> Scene:
         scene: Scene = ()
         for thing in things:
             thing = _put_one(rng, thing)
-            if not all(_apart(thing, other) and relation(thing, other) for other in scene):
+            if not all(apart(thing, other) and relation(thing, other) for other in scene):
                 break
             scene += (thing,)
         if len(scene) == len(things) and (len(scene) > 1 or place(scene[0]) == alone):
@@ -127,17 +151,5 @@ def _put(rng: Random, things: Scene) -> Scene:
 
 
 def _put_one(rng: Random, thing: Thing) -> Thing:
-    places = PLACES[ceil((REACH * thing.radius + GAP / 2) / GRID)]
-    return Thing(*thing[:4], x=pick(rng, places), y=pick(rng, places))
-
-
-def _apart(a: Thing, b: Thing) -> bool:
-    return (a.x - b.x) ** 2 + (a.y - b.y) ** 2 >= (REACH * (a.radius + b.radius) + GAP) ** 2
-
-
-def _direction(dx: float, dy: float) -> str:
-    if abs(dx) >= CLEAR * abs(dy):
-        return "left" if dx < 0 else "right"
-    if abs(dy) >= CLEAR * abs(dx):
-        return "above" if dy < 0 else "below"
-    return ""
+    x, y = (pick(rng, places(thing.radius)) for _ in range(2))
+    return thing._replace(x=x, y=y)

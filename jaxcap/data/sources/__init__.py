@@ -1,6 +1,7 @@
 """A data source is one string everywhere: its kind, a colon, and what the kind needs.
 
 shapes                    pictures drawn from a seed (jaxcap.data.sources.shapes)
+shapes_pairs              two of them, before and after a change (jaxcap.data.sources.shapes_pairs)
 flickr8k:DIR              Flickr8k as distributed
 karpathy:JSON,IMAGES      dataset_coco.json, dataset_flickr30k.json, dataset_flickr8k.json
 coco:JSON,IMAGES          captions_train2017.json and its like
@@ -16,8 +17,8 @@ from jaxcap.data.record import Source
 from jaxcap.data.sources.coco import coco_splits, open_coco
 from jaxcap.data.sources.flickr8k import flickr8k_splits, open_flickr8k
 from jaxcap.data.sources.karpathy import karpathy_splits, open_karpathy
-from jaxcap.data.sources.shapes import SPLITS as SHAPES_SPLITS
 from jaxcap.data.sources.shapes import Shapes
+from jaxcap.data.sources.shapes_pairs import ShapesPairs
 from jaxcap.data.sources.table import csv_rows, jsonl_rows, open_table, table_splits
 from jaxcap.data.sources.tfds import Tfds, tfds_splits
 from jaxcap.errors import UserError, did_you_mean
@@ -38,7 +39,8 @@ class Kind(NamedTuple):
 
 
 SOURCES = {
-    "shapes": Kind("", Shapes.open, lambda rest: tuple(SHAPES_SPLITS)),
+    "shapes": Kind("", Shapes.open, lambda rest: tuple(Shapes.splits)),
+    "shapes_pairs": Kind("", ShapesPairs.open, lambda rest: tuple(ShapesPairs.splits)),
     "flickr8k": Kind("DIR", open_flickr8k, flickr8k_splits),
     "karpathy": Kind("JSON,IMAGES", open_karpathy, karpathy_splits),
     "coco": Kind("JSON,IMAGES", open_coco, coco_splits),
