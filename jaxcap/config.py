@@ -141,6 +141,26 @@ def check(config: ConfigDict) -> None:
             raise UserError(f"{name} is {every}; expected 1 or more; past the last step is never.")
     for name, rules in (("optim.parts", config.optim.parts), ("model.lora", config.model.lora)):
         _check_rules(name, rules or ())
+    _check_shown(config.data)
+
+
+def _check_shown(data: ConfigDict) -> None:
+    """Refuse what does not fit together of the fields that say what is shown of a record."""
+    least = {"images": 1, "features": 0, "regions": 1 if data.features else 0}
+    for name, number in least.items():
+        if data[name] < number:
+            raise UserError(f"data.{name} is {data[name]}; expected {number} or more.")
+    if bool(data.features) != bool(data.region_features):
+        raise UserError(
+            f"data.features is {data.features} and data.region_features is "
+            f"{data.region_features!r}: set both, the width of the features and their files, or "
+            "none of them."
+        )
+    if data.features and data.cache:
+        raise UserError(
+            f"data.cache is {data.cache!r}, but what it would keep is there already: the features "
+            f"in {data.region_features}. Leave it empty."
+        )
 
 
 def _check_rules(name: str, rules: Any) -> None:

@@ -155,18 +155,9 @@ class Experiment:
         Pixels, memories of them that were kept, or precomputed features of their regions.
 
         Raises:
-          UserError: none of the first images can be shown, or the fields of `data` do not fit.
+          UserError: none of the first records can be shown.
         """
         data = self.config.data
-        if bool(data.features) != bool(data.region_features):
-            raise UserError(
-                f"data.region_features is {data.region_features!r} and data.features is "
-                f"{data.features}: set both, the files and the width of their features, or none."
-            )
-        if data.cache and data.features:
-            raise UserError(
-                "data.cache keeps memories of pixels; with data.features leave it empty."
-            )
         if data.cache:
             view: View = memory_store(self.config, source).view()
         elif data.features:

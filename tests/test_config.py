@@ -48,3 +48,25 @@ def test_a_rule_is_a_pair_of_a_regex_and_a_number(name, rules):
     config.update_from_flattened_dict({name: rules})
     with pytest.raises(UserError, match=rf"{name} has .* no pair of a regex and a number"):
         check(config)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"images": 0}, "data.images is 0; expected 1 or more"),
+        ({"regions": -1}, "data.regions is -1; expected 0 or more"),
+        ({"features": -1}, "data.features is -1; expected 0 or more"),
+        ({"features": 4, "region_features": "x"}, "data.regions is 0; expected 1 or more"),
+        ({"features": 4, "regions": 3}, "region_features is '': set both"),
+        ({"region_features": "x"}, "data.features is 0 .* 'x': set both"),
+        (
+            {"features": 4, "regions": 3, "region_features": "x", "cache": "kept"},
+            "data.cache is 'kept', but .* the features in x. Leave it empty",
+        ),
+    ],
+)
+def test_what_is_shown_of_a_record_fits_together(fields, message):
+    config = get_config()
+    config.data.update(fields)
+    with pytest.raises(UserError, match=message):
+        check(config)

@@ -112,7 +112,7 @@ def _regions(path: Path, field: Field, width: int) -> RegionFeatures:
     features = _first(field, FEATURES)
     if features is None:
         raise ImageError(f"has no features in {path} (expected names: {', '.join(FEATURES)})")
-    if features.ndim == 2 and features.shape[1] != width:
+    if features.ndim == 2 and features.shape[0] == width != features.shape[1]:
         features = features.T
     if features.ndim != 2 or features.shape[1] != width:
         raise ImageError(

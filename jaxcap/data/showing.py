@@ -40,11 +40,8 @@ class Showing:
         """What `config.data` says.
 
         Raises:
-          UserError: a field is out of range.
+          UserError: a field of the frame is out of range.
         """
-        for name, least in (("images", 1), ("features", 0), ("regions", 1 if data.features else 0)):
-            if data[name] < least:
-                raise UserError(f"data.{name} is {data[name]}; expected {least} or more.")
         return cls(Frame.of(data), data.images, data.regions, data.features, data.crop)
 
     def photographs(

@@ -119,7 +119,7 @@ def npz(**arrays):
         (npz(features=FEATURES)[:60] + b"\xff" * 9 + npz(features=FEATURES)[69:], "can be read"),
         (npz(features=np.array({"a": 1})), "that can be read.*Object arrays"),
         (npz(boxes=PIXELS), "expected names: features, feat, x, z"),
-        (npz(features=FEATURES[:, :2]), r"shape \[\d, \d\]; expected \[N, 3\]"),
+        (npz(features=FEATURES[:, :2]), r"shape \[4, 2\]; expected \[N, 3\]"),
         (npz(features=FEATURES.reshape(2, 2, D)), r"shape \[2, 2, 3\]"),
         (npz(features=FEATURES, boxes=PIXELS[:3]), r"4 features, and boxes of the shape \[3, 4\]"),
         (npz(features=FEATURES, boxes=PIXELS, size=WIDTH), "that can be read"),

@@ -97,17 +97,8 @@ def test_filled_keeps_the_first_rows(have, want):
     assert filled(rows, want).tolist() == [*rows.tolist(), *[0] * 4][:want]
 
 
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"images": 0}, "data.images is 0; expected 1 or more"),
-        ({"regions": -1}, "data.regions is -1; expected 0 or more"),
-        ({"features": 4}, "data.regions is 0; expected 1 or more"),
-        ({"features": -1}, "data.features is -1"),
-    ],
-)
-def test_a_field_out_of_range_is_named(fields, message):
+def test_a_config_says_each_field():
     data = base().data
-    data.update(fields)
-    with pytest.raises(UserError, match=message):
-        Showing.of(data)
+    assert Showing.of(data) == Showing(Frame(224))
+    data.update(images=2, regions=3, features=4, crop=0.5, image_size=32)
+    assert Showing.of(data) == Showing(Frame(32), 2, 3, 4, 0.5)
