@@ -12,12 +12,15 @@ from ml_collections import ConfigDict, config_flags
 from PIL import Image
 from tiny_run import SOURCE
 
+from jaxcap import Captioner
 from jaxcap.checkpoint import Run
 from jaxcap.data.prepare import prepare
+from jaxcap.data.sources import open_source
 from jaxcap.errors import UserError
 from jaxcap.experiment import Experiment
 from jaxcap.interop.start import resolved
 from jaxcap.models import build
+from jaxcap.optim import check_parts
 from jaxcap.state import init_variables
 from jaxcap.train import train
 
@@ -35,6 +38,19 @@ ARGUMENTS = [
     ("coco", "runlocal"),
     ("finetune", "{run}"),
 ]
+SYSTEMS = [  # that were published, by others
+    ("show_and_tell", ""),
+    ("show_attend_tell", ""),
+    ("show_attend_tell", "hard"),
+    ("seq2seq_gru", ""),
+    ("merge_lstm", ""),
+    ("regions_lstm", ""),
+    ("vit_gpt2", ""),
+    ("vit_gpt2", "prefix"),
+    ("vit_bert", ""),
+    ("cptr", ""),
+    ("puret", ""),
+]
 
 
 def load(name: str, arg: str = "") -> ConfigDict:
@@ -45,7 +61,7 @@ def load(name: str, arg: str = "") -> ConfigDict:
 
 
 def test_every_config_is_tested():
-    names = {case[0] if type(case) is tuple else case.values[0] for case in ARGUMENTS}
+    names = {case[0] if type(case) is tuple else case.values[0] for case in ARGUMENTS + SYSTEMS}
     assert names == {file.stem for file in CONFIGS.glob("*.py")}
 
 
@@ -151,3 +167,40 @@ def test_finetune_asks_for_a_run(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "vision-encoder-decoder"}')
     with pytest.raises(UserError, match=r"in the Hugging Face layout. .* jaxcap convert"):
         load("finetune", str(tmp_path))
+
+
+def local(name, arg):
+    return load(name, ",".join(filter(None, (arg, "runlocal"))))
+
+
+@pytest.mark.parametrize(("name", "arg"), SYSTEMS)
+def test_a_system_can_be_built_at_its_full_size(name, arg):
+    """But for networks that are told by the weights that they start from."""
+    full, small = load(name, arg), local(name, arg)
+    assert json.loads(full.to_json())
+    assert full.steps > 100 * small.steps
+    for part in ("encoder", "decoder"):
+        settings = full.model[part].to_dict()
+        settings.pop("init_from", None)
+        full.model[part] = settings if "name" in settings else small.model[part]
+    model = build(full.model, 1000, full.data.max_len + 1)
+    params, _ = jax.eval_shape(lambda: init_variables(model, full, jax.random.key(0)))
+    check_parts(params, full.optim.parts or ())
+
+
+@pytest.mark.parametrize(("name", "arg"), SYSTEMS)
+def test_a_system_trains_is_evaluated_and_captions(name, arg, tmp_path):
+    config = local(name, arg)
+    train(config, tmp_path / "run")
+    rows = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    metrics = list(map(json.loads, rows))
+    assert all(np.isfinite(row["loss"]) for row in metrics if "loss" in row)
+    scores = json.loads((tmp_path / "run" / "scores.json").read_text())
+    assert scores["signature"].startswith("data:shapes(size=")
+    record = open_source(config.data.source, "val")[0]
+    captioner = Captioner.load(tmp_path / "run")
+    in_pixels = np.array(record.boxes[0]) * config.data.image_size
+    boxes = [in_pixels.tolist()] if config.data.regions else None
+    ((caption,),) = captioner([record.images[0]], prompt=record.prompt, boxes=boxes)
+    said = json.loads((tmp_path / "run" / "predictions.json").read_text())
+    assert {"image_id": record.image_id, "caption": caption.text} in said

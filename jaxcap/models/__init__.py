@@ -24,6 +24,7 @@ from jaxcap.models.bidirectional import Bidirectional
 from jaxcap.models.bridge import Bridge
 from jaxcap.models.captioning import CaptionModel
 from jaxcap.models.efficientnet import EfficientNetLite
+from jaxcap.models.given import Given
 from jaxcap.models.inception import InceptionV3
 from jaxcap.models.recurrent import RecurrentDecoder
 from jaxcap.models.refine import Refine
@@ -37,6 +38,7 @@ from jaxcap.models.vit import ViT
 Part = Callable[..., nn.Module]
 
 ENCODERS: dict[str, Part] = {
+    "given": Given,
     "vit": ViT,
     "swin": Swin,
     "resnet": ResNet,
