@@ -1,0 +1,133 @@
+"""Runs on records that are not one photograph: pairs with boxes, and features of regions alone."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_run import get_config
+from typer.testing import CliRunner
+
+from jaxcap.captioner import Captioner
+from jaxcap.cli import app
+from jaxcap.data.sources import open_source
+from jaxcap.errors import UserError
+from jaxcap.train import train
+
+D = 6
+
+
+def command(*words):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def said(run):
+    written = json.loads((run / "predictions.json").read_text())
+    return {each["image_id"]: each["caption"] for each in written}
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    """A run that looks at the things in two pictures."""
+    run = tmp_path_factory.mktemp("pairs") / "run"
+    config = get_config()
+    config.data.source = "shapes_pairs:size=32,train=16,val=4"
+    config.data.images, config.data.regions, config.data.crop = 2, 3, 0.9
+    config.model.encoder = {"name": "vgg16", "widths": (4, 8), "depths": (1, 1)}
+    config.model.stage = {"name": "regions"}
+    config.model.bridge.geometry = True
+    train(config, run)
+    return run
+
+
+def files_of(record, folder):
+    """The pictures of a record as files, and their boxes in pixels by the files' names."""
+    names = [folder / f"{number}.png" for number in range(len(record.images))]
+    for name, image in zip(names, record.images, strict=True):
+        Image.open(io.BytesIO(image)).save(name)
+    boxes = [(np.array(each) * 32).tolist() for each in record.boxes]
+    return names, dict(zip([name.name for name in names], boxes, strict=True))
+
+
+def test_a_run_of_pairs_captions_the_pairs_that_it_is_given(pairs, tmp_path):
+    source = open_source("shapes_pairs:size=32,val=4", "val")
+    assert list(said(pairs)) == [record.image_id for record in source]
+    scores = json.loads((pairs / "scores.json").read_text())["scores"]
+    assert {"exact_match", "exact_match_seen", "exact_match_held_out"} <= scores.keys()
+    captioner = Captioner.load(pairs)
+    for record in (source[0], source[3]):
+        files, boxes = files_of(record, tmp_path)
+        ((caption,),) = captioner([files], boxes=[list(boxes.values())])
+        assert caption.text == said(pairs)[record.image_id]
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    asked = ("caption", pairs, *files, "--together", "--boxes", tmp_path / "boxes.json", "--json")
+    (line,) = map(json.loads, command(*asked).stdout.splitlines())
+    assert line["image"] == f"{files[0]}+{files[1]}"
+    assert line["captions"][0]["text"] == caption.text
+    (logp,) = captioner.logp(files, [caption.text], boxes=list(boxes.values()))
+    (other,) = captioner.logp(files[::-1], [caption.text], boxes=list(boxes.values())[::-1])
+    assert logp != pytest.approx(other, rel=1e-6)  # before and after are not the same
+
+
+def test_boxes_that_lack_are_asked_for(pairs, tmp_path):
+    source = open_source("shapes_pairs:size=32,val=4", "val")
+    files, boxes = files_of(source[0], tmp_path)
+    result = command("caption", pairs, *files, "--together")
+    assert (result.exit_code, "Give each image a list of boxes" in result.stderr) == (2, True)
+    (tmp_path / "boxes.json").write_text(json.dumps({"0.png": boxes["0.png"]}))
+    result = command("caption", pairs, *files, "--together", "--boxes", tmp_path / "boxes.json")
+    assert (result.exit_code, "tells no boxes of" in result.stderr) == (2, True)
+    with pytest.raises(ValueError, match="zip"):
+        Captioner.load(pairs)([files], boxes=[])
+
+
+@pytest.fixture(scope="module")
+def featured(tmp_path_factory):
+    """A run on features of regions, in a folder without photographs; those of one image lack."""
+    folder = tmp_path_factory.mktemp("featured")
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        count = 1 + number % 4
+        arrays = {"x": rng.normal(size=(count, D)), "bbox": rng.integers(0, 9, (count, 4))}
+        if number != 9:
+            np.savez(folder / f"{number}.npz", **arrays, image_w=9, image_h=9)
+    rows = [f"{n}.jpg,a dog {n % 3},{'val' if n > 7 else 'train'}" for n in range(12)]
+    (folder / "t.csv").write_text("\n".join(["image,caption,split", *rows]))
+    config = get_config()
+    config.data.source = f"csv:{folder}/t.csv"
+    config.data.region_features = str(folder)
+    config.data.features, config.data.regions = D, 3
+    config.model.encoder = {"name": "given"}
+    config.model.bridge.geometry = True
+    train(config, folder / "run")
+    return folder
+
+
+def test_features_are_trained_on_and_captioned_without_photographs(featured):
+    run = featured / "run"
+    assert list(said(run)) == ["8.jpg", "10.jpg", "11.jpg"]
+    assert json.loads((run / "scores.json").read_text())["unreadable"] == ["9.jpg"]
+    result = command("caption", run, *(featured / f"{n}.npz" for n in (8, 9, 11)), "--json")
+    assert result.exit_code == 1
+    first, lacking, last = map(json.loads, result.stdout.splitlines())
+    assert first["captions"][0]["text"] == said(run)["8.jpg"]
+    assert last["captions"][0]["text"] == said(run)["11.jpg"]
+    assert "has no features that can be read" in lacking["error"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data.region_features": "/nowhere"}, "no features of regions at /nowhere"),
+        ({"data.features": D + 1}, r"None of the first 4 .*shape \[1, 6\]; expected \[N, 7\]"),
+    ],
+)
+def test_a_wrong_place_or_width_of_features_is_told(featured, tmp_path, changes, message):
+    config = get_config()
+    config.data.source = f"csv:{featured}/t.csv"
+    config.model.encoder = {"name": "given"}
+    fitting = {"data.region_features": str(featured), "data.features": D, "data.regions": 3}
+    config.update_from_flattened_dict(fitting | changes)
+    with pytest.raises(UserError, match=message):
+        train(config, tmp_path / "run")
