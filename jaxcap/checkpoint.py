@@ -9,12 +9,14 @@ from typing import Any
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+from jax.tree_util import tree_leaves_with_path
 from ml_collections import ConfigDict
 from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, BestN, LatestN
 
 from jaxcap.config import completed
 from jaxcap.data.text import Tokenizer, load_tokenizer
 from jaxcap.errors import UserError
+from jaxcap.partition import path_name
 from jaxcap.state import Params, TrainState
 
 BEST_BY = "CIDEr"
@@ -237,6 +239,7 @@ class Run:
         train = {name: getattr(like, name) for name in TRAIN}
         self._check_same(step, "model", "params", model["params"])
         self._check_same(step, "train", "trained", like.trained, "set of trained parameters")
+        self._check_same(step, "train", "opt_state", like.opt_state, "optimizer (optim.kind)")
         restored = self.checkpoints.restore(
             step,
             args=ocp.args.Composite(
@@ -266,11 +269,12 @@ class Run:
         return restored.model["params"], restored.model["stats"]
 
     def _check_same(
-        self, step: int, item: str, part: str, params: Params, what: str = "model"
+        self, step: int, item: str, part: str, tree: Any, what: str = "model"
     ) -> None:
-        saved = self.checkpoints.item_metadata(step)[item]
-        there = {name: tuple(leaf.shape) for name, leaf in saved[part].items()}
-        here = {name: tuple(leaf.shape) for name, leaf in params.items()}
+        there, here = (
+            {path_name(path): tuple(leaf.shape) for path, leaf in tree_leaves_with_path(leaves)}
+            for leaves in (self.checkpoints.item_metadata(step)[item][part], tree)
+        )
         if there == here:
             return
         names = sorted(name for name in {*there, *here} if there.get(name) != here.get(name))
@@ -284,7 +288,7 @@ class Run:
             "config:\n"
             + "\n".join(lines)
             + more
-            + "\nUse the model that the run was made with (its config.json), or another run."
+            + "\nUse what the run was made with (its config.json), or another run."
         )
 
 

@@ -82,6 +82,13 @@ def test_the_state_of_every_optimizer_is_read(kind, tmp_path):
     jax.tree.map(np.testing.assert_array_equal, restored, saved)
 
 
+def test_another_optimizer_cannot_go_on(run):
+    other = state(2)
+    other = other.replace(opt_state=optax.sgd(0.1, momentum=0.9).init(other.trained))
+    with pytest.raises(UserError, match=r"another optimizer \(optim.kind\)(.|\n)*trace.*absent"):
+        run.restore_train(2, shapes(other))
+
+
 def test_a_step_is_saved_once(run):
     run.save(state(2), {"CIDEr": 1.0})
     run.wait()
