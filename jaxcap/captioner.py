@@ -1,8 +1,7 @@
 """The library's face: a run directory becomes a function from photographs to captions."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import islice, repeat
 from os import PathLike
 from typing import Any
@@ -11,40 +10,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import SingleDeviceSharding
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 from ml_collections import ConfigDict
 
+from jaxcap.caption import Caption, captions_of
 from jaxcap.checkpoint import Run
-from jaxcap.data.photo import Photos, photo_view
+from jaxcap.data.photo import Photos, photo_pictures, photo_view
 from jaxcap.data.showing import Arrays, Showing
 from jaxcap.data.text import Tokenizer
 from jaxcap.decode import Captions, Search
 from jaxcap.decode.captions import captioner, settled
 from jaxcap.errors import UserError
+from jaxcap.explain import Explanation, read
 from jaxcap.models import build
-from jaxcap.models.captioning import CaptionModel, caption_logp
-from jaxcap.models.shown import Shown
+from jaxcap.models.captioning import CaptionModel
 from jaxcap.state import init_variables, linen_variables
 
 BATCHES = (1, 4, 16)  # images in one compiled program; fewer are filled up with blanks
-
-
-@dataclass(frozen=True)
-class Caption:
-    """What the captioner said of an image.
-
-    Attributes:
-      text: the caption; it begins with the prompt if that was made of words.
-      score: what the search ranked by, log-probability / length ** length_penalty.
-      tokens: those that the model chose after the prompt, the closing EOS among them (absent
-        where the caption was cut at the greatest length).
-      logprobs: the model's log-probability of each of the tokens.
-    """
-
-    text: str
-    score: float
-    tokens: tuple[str, ...]
-    logprobs: tuple[float, ...]
 
 
 class Captioner:
@@ -69,7 +51,8 @@ class Captioner:
         self._model, self._variables, self._settings = model, variables, settings
         self._showing = Showing.of(config.data)
         self._program = cache(self._compiled)  # one a search; jit keeps one a shape within it
-        self._scoring = jax.jit(self._logp)
+        self._read = partial(read, model, bos=tokenizer.bos)
+        self._reading, self._scoring = jax.jit(self._read), jax.jit(self._logp)
 
     @classmethod
     def load(
@@ -171,7 +154,7 @@ class Captioner:
         left = iter(shown)
         while batch := list(islice(left, BATCHES[-1])):
             rows = self._find(batch, given, search, first + len(found))
-            found += [self._captions(*row, len(given), num) for row in rows]
+            found += [captions_of(self.tokenizer, *row, len(given), num) for row in rows]
         return found
 
     def logp(
@@ -187,19 +170,57 @@ class Captioner:
           ImageError: the image cannot be read.
           UserError: as `shown`; or a text is longer than the captions that the model knows.
         """
-        rows = [[*self.tokenizer.encode(text), self.tokenizer.eos] for text in texts]
-        longest = self.config.data.max_len
-        for text, row in zip(texts, rows, strict=True):
-            if len(row) > longest:
-                raise UserError(
-                    f"{text!r} has {len(row)} tokens with EOS; the model knows captions of at "
-                    f"most {longest} (data.max_len)."
-                )
-        tokens = np.full((len(rows), longest), self.tokenizer.pad, np.int32)
-        mask = np.arange(longest) < np.asarray([len(row) for row in rows]).reshape(-1, 1)
-        tokens[mask] = [token for row in rows for token in row]
+        tokens, mask = self._filled([self._ids(text) for text in texts])
         shown = jax.tree.map(lambda x: x[None], self.shown(image, boxes))
         return np.asarray(self._scoring(self._variables, shown, tokens, mask))
+
+    def explain(
+        self, image: Photos, caption: Caption | str | None = None, boxes: Any = None
+    ) -> Explanation:
+        """Where the decoder looked for each word of a caption, and how sure it was of it.
+
+        Args:
+          image, boxes: see `shown`.
+          caption: what was found for the image, or any text; by default the best that is found.
+
+        Raises:
+          ImageError: the image cannot be read.
+          UserError: as `shown`; or a text is longer than the captions that the model knows.
+        """
+        shown = self.shown(image, boxes)
+        if caption is None:
+            caption = self.of_shown([shown])[0][0]
+        if isinstance(caption, str):
+            text, ids, prompt = caption, self._ids(caption), 0
+        else:
+            text, ids = caption.text, list(caption.ids)
+            prompt = len(ids) - len(caption.tokens)
+        tokens, _ = self._filled([ids])
+        reading = self._reading(self._variables, jax.tree.map(lambda x: x[None], shown), tokens)
+        words = tuple(map(self.tokenizer.word, ids[prompt:]))
+        photos = image if isinstance(image, list | tuple) else [image]
+        pictures = photo_pictures(photos, self._showing)
+        return Explanation.of(reading, slice(prompt, len(ids)), text, words, pictures)
+
+    def _ids(self, text: str) -> list[int]:
+        """The ids of a caption that is given, closed by EOS."""
+        ids, longest = [*self.tokenizer.encode(text), self.tokenizer.eos], self.config.data.max_len
+        if len(ids) > longest:
+            raise UserError(
+                f"{text!r} has {len(ids)} tokens with EOS; the model knows captions of at most "
+                f"{longest} (data.max_len)."
+            )
+        return ids
+
+    def _filled(
+        self, rows: Sequence[Sequence[int]]
+    ) -> tuple[Int[np.ndarray, "K T"], Bool[np.ndarray, "K T"]]:
+        """Captions as rows as long as the longest that the model knows; True where real."""
+        longest = self.config.data.max_len
+        mask = np.arange(longest) < np.array([len(row) for row in rows]).reshape(-1, 1)
+        tokens = np.full(mask.shape, self.tokenizer.pad, np.int32)
+        tokens[mask] = [token for row in rows for token in row]
+        return tokens, mask
 
     def _prompt(self, prompt: str) -> list[int]:
         ids = self.tokenizer.encode(prompt) if prompt.strip() else []
@@ -248,29 +269,8 @@ class Captioner:
     def _compiled(self, search: Search) -> Callable[..., Captions]:
         return jax.jit(captioner(self._model, self.tokenizer, search, self.config.seed))
 
-    def _captions(
-        self,
-        tokens: Int[np.ndarray, "K L"],
-        logps: Float[np.ndarray, "K L"],
-        scores: Float[np.ndarray, " K"],
-        prompt: int,
-        num: int,
-    ) -> list[Caption]:
-        """The best `num` of one image's captions, or as many as the search found."""
-        kept = []
-        for row in range(min(num, int(np.isfinite(scores).sum()))):
-            chosen = tokens[row, prompt:].tolist()
-            eos = self.tokenizer.eos
-            length = chosen.index(eos) + 1 if eos in chosen else len(chosen)
-            text = self.tokenizer.decode(tokens[row].tolist())
-            words = tuple(self.tokenizer.word(id) for id in chosen[:length])
-            logprobs = tuple(logps[row, prompt : prompt + length].tolist())
-            kept.append(Caption(text, float(scores[row]), words, logprobs))
-        return kept
-
     def _logp(
         self, variables: Any, shown: Mapping[str, Array], tokens: Array, mask: Array
     ) -> Array:
-        inputs = jnp.roll(tokens, 1, axis=-1).at[:, 0].set(self.tokenizer.bos)
-        logits = jnp.asarray(self._model.apply(variables, Shown.of(shown), inputs[None]))
-        return jnp.where(mask, caption_logp(logits, tokens[None])[0], 0.0).sum(axis=-1)
+        logps = self._read(variables, shown, tokens).logps
+        return jnp.where(mask, logps, 0.0).sum(axis=-1)

@@ -26,6 +26,7 @@ ARRAYS = (
     "optim",
     "muon",
     "train_step",
+    "explain",
     "data.frame",
     "data.regions",
     "data.showing",

@@ -91,6 +91,14 @@ class Frame:
         middle = self._middle(width, height)  # black where beyond
         return np.asarray(resize(image, height, width, self.resample).crop(middle))
 
+    def cut(self, image: Image.Image) -> Image.Image:
+        """What the square shows of a picture, in the picture's own pixels and proportions.
+
+        Shares of the sides of both are the same places.
+        """
+        left, top, right, bottom = np.rint(self._window(image.size) * (*image.size, *image.size))
+        return image.crop((int(left), int(top), int(right), int(bottom)))  # black where beyond
+
     def random_part(self, size: tuple[int, int], share: float, rng: np.random.Generator) -> Part:
         """A random part of a picture, to be shown in the place of its middle.
 
@@ -124,11 +132,8 @@ class Frame:
           The boxes in shares of the square, cut off at its edges; and True where something of the
           box is in the square (the others are zeros).
         """
-        shown, (width, height) = part, size
-        if shown is None:
-            width, height = self._resized(size)
-            shown = self._middle(width, height)
-        corners = np.array(shown).reshape(2, 2) / (width, height)
+        shown = self._window(size) if part is None else np.array(part) / (*size, *size)
+        corners = shown.reshape(2, 2)
         inside = (boxes.reshape(-1, 2, 2) - corners[0]) / (corners[1] - corners[0])
         inside = np.clip(inside, 0, 1)
         real = (inside[:, 1] > inside[:, 0]).all(axis=-1)
@@ -139,6 +144,11 @@ class Frame:
         if self.fit == "squeeze":
             return self.side, self.side
         return self.side * size[0] // min(size), self.side * size[1] // min(size)
+
+    def _window(self, size: tuple[int, int]) -> Float[np.ndarray, "4"]:
+        """The middle, in shares of the sides of a picture of this width and height."""
+        width, height = self._resized(size)
+        return np.array(self._middle(width, height)) / (width, height, width, height)
 
     def _middle(self, width: int, height: int) -> Part:
         left, top = (width - self.image_size) // 2, (height - self.image_size) // 2

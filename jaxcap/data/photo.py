@@ -41,13 +41,31 @@ def photo_view(photos: Sequence[Photo], boxes: Sequence[Any] | None, showing: Sh
     if showing.features:
         found = [_features(photo, showing.features) for photo in photos]
         return showing.region_features(name, found)
+    pictures = _pictures(photos)
+    shares = [] if boxes is None else _shares(name, boxes, pictures)
+    with _told_of(name):
+        return showing.photographs(name, pictures, shares)
+
+
+def photo_pictures(photos: Sequence[Photo], showing: Showing) -> list[Image.Image]:
+    """Of each photograph what the model is shown, in the photograph's own proportions.
+
+    Where it is shown features of regions nothing tells how that looks, and it is a grey square.
+
+    Raises:
+      ImageError: as `photo_view`.
+    """
+    if showing.features:
+        return [Image.new("RGB", (256, 256), "grey") for _ in photos]
+    return [showing.frame.cut(picture) for picture in _pictures(photos)]
+
+
+def _pictures(photos: Sequence[Photo]) -> list[Image.Image]:
     pictures = []
     for photo in photos:
         with _told_of(_name(photo)):
             pictures.append(_rgb(photo))
-    shares = [] if boxes is None else _shares(name, boxes, pictures)
-    with _told_of(name):
-        return showing.photographs(name, pictures, shares)
+    return pictures
 
 
 def _name(photo: Photo) -> str:

@@ -1,7 +1,8 @@
-"""Where a decoder looked: what its attention layers leave behind for whoever asks.
+"""Where a decoder looked, and what it said there: what it leaves behind for whoever asks.
 
-An attention layer sows its weights over the tokens of the memory into the collection `SEEN`; ask
-with `model.apply(..., mutable=[SEEN])`.
+An attention layer sows its weights over the tokens of the memory into the collection `SEEN`, and
+the end of the decoder the vector that it has for each word; ask with
+`model.apply(..., mutable=[SEEN])`.
 """
 
 import re
@@ -12,7 +13,7 @@ from flax.traverse_util import flatten_dict
 from jaxtyping import Array, Float
 
 SEEN = "seen"
-WEIGHTS, DRAWN = "weights", "drawn_logp"
+WEIGHTS, DRAWN, SAID = "weights", "drawn_logp", "said"
 
 
 def maps(collections: Mapping[str, Any]) -> list[Float[Array, "B K H T S"]]:
@@ -24,6 +25,11 @@ def draws(collections: Mapping[str, Any]) -> Float[Array, "B K T"] | None:
     """The log-probability of each place that hard attention drew, if there is any."""
     found = _sown(collections, DRAWN)
     return found[0] if found else None
+
+
+def said(collections: Mapping[str, Any]) -> Float[Array, "B K T D"]:
+    """The vector for each word, whose products with the vocabulary are its scores."""
+    return _sown(collections, SAID)[0]
 
 
 def _sown(collections: Mapping[str, Any], name: str) -> list[Array]:

@@ -8,6 +8,7 @@ from jaxcap.models.blocks import ACTIVATIONS, Style
 from jaxcap.models.canon import Canon
 from jaxcap.models.dropout import Dropout
 from jaxcap.models.norm import LayerNorm
+from jaxcap.models.seen import SAID, SEEN
 
 TILE = 128  # the vocabulary is padded to a multiple of this, so that it shards and tiles
 
@@ -102,9 +103,10 @@ class Words(nn.Module):
         return self.drop(x, train), words[:, :, T:]
 
     def logits(self, x: Float[Array, "B K T E"]) -> Float[Array, "B K T V"]:
-        """Scores of each word to come next, float32."""
+        """Scores of each word to come next, float32; their vectors go to the collection `SEEN`."""
         if self.head:
             x = self.dense_norm(ACTIVATIONS[self.head](self.dense(x)))
+        self.sow(SEEN, SAID, x)
         table = self.embedding if self.tied else self.unembedding
         y = jnp.einsum(
             "bktd,vd->bktv", x, table.astype(self.style.dtype), preferred_element_type=jnp.float32

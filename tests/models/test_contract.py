@@ -15,6 +15,7 @@ from jaxcap.models import build
 from jaxcap.models.attention import attend
 from jaxcap.models.captioning import caption_logp
 from jaxcap.models.memory import Memory
+from jaxcap.models.seen import SEEN, maps, said
 
 PAD, BOS, EOS, V, B, K, T, S = 0, 1, 2, 11, 3, 2, 6, 4
 RNG = np.random.default_rng(0)
@@ -111,6 +112,35 @@ def test_steps_give_the_logits_of_teacher_forcing(kind):
     tied = KINDS[kind].get("tied", KINDS[kind]["name"] == "transformer")
     assert ("unembedding" in words) == (not tied)
     assert ("mix" in words) == (KINDS[kind].get("canon", 0) > 0)
+
+
+@kinds
+def test_a_decoder_leaves_where_it_looked_and_what_it_said(kind):
+    """The weights of all that look, and of real tokens alone; vectors whose scores are the words'.
+
+    A prefix is attended to together with the caption's own words, which take their share.
+    """
+    model, params = model_of(kind=kind), variables_of(kind)["params"]
+    apply = jax.jit(lambda *given: model.apply({"params": params}, *given, mutable=[SEEN]))
+    logits, seen = apply(MEMORY, TOKENS)
+    settings = {"fusion": "cross", "heads": 1, **KINDS[kind]}
+    is_transformer = settings["name"] == "transformer"
+    looks = {"cross": 2 if is_transformer else 1, "prefix": 2 if is_transformer else 0}
+    layers = maps(seen)
+    assert len(layers) == looks.get(settings["fusion"], 0)
+    for weights in map(np.asarray, layers):
+        assert weights.shape == (B, K, settings["heads"], T, S)
+        assert (weights.transpose(1, 2, 3, 0, 4)[..., ~MASK] == 0).all()
+        assert weights.std() > 0.01
+        total = weights.sum(axis=-1)
+        if settings["fusion"] == "cross":
+            np.testing.assert_allclose(total, 1, rtol=1e-5)
+        else:
+            assert (total < 1).all()
+    words = params["decoder"]["words"]
+    table = words.get("unembedding", words["embedding"])
+    scores = np.asarray(said(seen)) @ np.asarray(table).T + np.asarray(words["bias"])
+    np.testing.assert_allclose(scores[..., :V], logits, rtol=1e-4, atol=1e-4)
 
 
 @kinds
