@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,12 +10,13 @@ import typer
 from absl import logging
 from typer.core import TyperGroup
 
+from jaxcap.cli_files import boxes_of, drawings_of, images_of
 from jaxcap.errors import UserError
 
 if TYPE_CHECKING:
-    from jaxcap.captioner import Caption
+    from PIL import Image
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+    from jaxcap.captioner import Caption
 
 
 class Commands(TyperGroup):
@@ -62,18 +63,28 @@ def caption(
         Path | None,
         typer.Option(help="JSON: {file name: [[left, top, right, bottom], ...]}, in pixels."),
     ] = None,
+    explain: Annotated[
+        Path | None, typer.Option(help="PNG of where the decoder looked; or a folder for them.")
+    ] = None,
+    explain_layer: Annotated[int | None, typer.Option(help="From 0. Default: mean of all.")] = None,
+    explain_head: Annotated[int | None, typer.Option(help="From 0. Default: mean of all.")] = None,
+    similarity: Annotated[
+        Path | None, typer.Option(help="PNG of how alike its words are; or a folder for them.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Caption photographs.
 
     An unreadable one is reported, and the others go on; the exit code is then 1.
     """
-    files = [file for path in paths for file in _images(path)]
+    files = [file for path in paths for file in images_of(path)]
     records = [tuple(files)] if together else [(file,) for file in files]
-    regions = None if boxes is None else _boxes(boxes, records)
+    regions = None if boxes is None else boxes_of(boxes, records)
+    looks, alike = drawings_of(records, explain=explain, similarity=similarity)
 
     from jaxcap.captioner import BATCHES, Captioner  # jax takes seconds to import
     from jaxcap.data.image import ImageError
+    from jaxcap.explain_picture import draw_looks, draw_similarity
 
     captioner = Captioner.load(run)
     failed = False
@@ -98,8 +109,16 @@ def caption(
             name = "+".join(map(str, records[index]))
             if index in errors:
                 _print_error(name, errors[index], as_json)
-            else:
-                _print_captions(name, found[index], as_json)
+                continue
+            if looks or alike:
+                explained = captioner.explain(
+                    records[index], found[index][0], regions and regions[index]
+                )
+                if looks:
+                    _draw(draw_looks(explained, explain_layer, explain_head), looks[index])
+                if alike:
+                    _draw(draw_similarity(explained), alike[index])
+            _print_captions(name, found[index], as_json)
     raise typer.Exit(1 if failed else 0)
 
 
@@ -112,6 +131,9 @@ def evaluate(
     max_length: MaxLength = None,
     length_penalty: Annotated[float | None, typer.Option(help="Default: the run's.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Over all devices.")] = None,
+    region_features: Annotated[
+        Path | None, typer.Option(help="Files of features of regions. Default: the run's.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Default: the run directory.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -136,8 +158,12 @@ def evaluate(
     else:
         bundle = Run(run)
         search = {"beams": beams, "max_len": max_length, "length_penalty": length_penalty}
-        given = {"data.source": data, "data.eval": split, "eval.batch_size": batch_size} | {
-            f"search.{name}": value for name, value in search.items()
+        given = {
+            "data.source": data,
+            "data.eval": split,
+            "data.region_features": None if region_features is None else str(region_features),
+            "eval.batch_size": batch_size,
+            **{f"search.{name}": value for name, value in search.items()},
         }
         experiment = Experiment.of_run(bundle, {k: v for k, v in given.items() if v is not None})
         found, step = evaluate_run(experiment, bundle, out or bundle.path)
@@ -247,29 +273,13 @@ def main() -> None:
     app()
 
 
-def _images(path: Path) -> list[Path]:
-    """The file itself, or the images of a folder, at any depth and in the order of their names."""
-    if not path.is_dir():
-        return [path]
-    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
-    if not found:
-        raise UserError(f"The folder {path} holds no images ({', '.join(SUFFIXES)}).")
-    return found
+def _draw(drawing: "Image.Image", file: Path) -> None:
+    from jaxcap.data.image import write_png
 
-
-def _boxes(file: Path, records: Sequence[tuple[Path, ...]]) -> list[list[Any]]:
-    """The boxes of each image of each record, by its path or by its name in the file."""
-    from jaxcap.data.sources.files import read_json
-
-    told = read_json(file)
-
-    def of(path: Path) -> Any:
-        for name in (str(path), path.name):
-            if name in told:
-                return told[name]
-        raise UserError(f"{file} tells no boxes of {path}. Expected it to have {path.name!r}.")
-
-    return [[of(path) for path in record] for record in records]
+    try:
+        write_png(drawing, file)
+    except OSError as error:
+        raise UserError(f"{file} cannot be written: {error.strerror}.") from error
 
 
 def _print_captions(name: str, captions: "list[Caption]", as_json: bool) -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -114,6 +115,18 @@ def test_features_are_trained_on_and_captioned_without_photographs(featured):
     assert first["captions"][0]["text"] == said(run)["8.jpg"]
     assert last["captions"][0]["text"] == said(run)["11.jpg"]
     assert "has no features that can be read" in lacking["error"]
+
+
+def test_features_in_another_place_are_evaluated_alike(featured, tmp_path):
+    with h5py.File(tmp_path / "all.h5", "w") as file:
+        for number in (8, 10, 11):
+            for name, array in np.load(featured / f"{number}.npz").items():
+                file[f"{number}/{name}"] = array
+    asked = ("--region-features", tmp_path / "all.h5", "--out", tmp_path / "out")
+    result = command("eval", featured / "run", *asked)
+    assert result.exit_code == 0, result.output
+    for name in ("predictions.json", "scores.json"):
+        assert (tmp_path / "out" / name).read_text() == (featured / "run" / name).read_text()
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def features_of(path: Path, image_id: str, width: int) -> RegionFeatures:
             raise ImageError(f"has no features in {path}")
 
         def field(key: str) -> np.ndarray | None:
-            return file[place + key][()] if place + key in file else None
+            return np.asarray(file[place + key]) if place + key in file else None
 
         return _regions(path, field, width)
 

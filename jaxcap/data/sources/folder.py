@@ -69,8 +69,7 @@ class Folder:
         """The record, its images read from the disk now; ImageError where that fails."""
         item = self.items[index]
         images = tuple(map(_read, item.paths))
-        sizes = map(upright_size, images[: len(item.boxes)])
-        boxes = tuple(map(in_shares, item.boxes, sizes))
+        boxes = tuple(map(in_shares, item.boxes, map(upright_size, images)))
         return replace(self.told(index), images=images, boxes=boxes)
 
     def told(self, index: int) -> Record:
