@@ -11,6 +11,7 @@ from jaxcap.data.text import Tokenizer
 from jaxcap.errors import UserError, did_you_mean
 from jaxcap.interop.captioners import text_family, vision_family
 from jaxcap.interop.efficientnet import EFFICIENTNET_LITE, weights_file
+from jaxcap.interop.network_file import file_settings, is_network_file, load_file
 from jaxcap.interop.preprocessor import read_preprocessor
 from jaxcap.interop.report import Report
 from jaxcap.interop.source import open_folder
@@ -90,6 +91,8 @@ def _arrays(
 ) -> tuple[dict[str, np.ndarray], Report]:
     if settings["init_from"] == IMAGENET:
         return _packaged(role, settings, leaves)
+    if role == "encoder" and is_network_file(settings["init_from"]):
+        return load_file(settings["init_from"], settings["name"], leaves)
     source = open_folder(settings["init_from"])
     where = f"The {role} of {source.folder}"
     if role == "encoder":
@@ -114,6 +117,8 @@ def _packaged(
 
 
 def _encoder(folder: str, _: ConfigDict, mine: Mapping[str, Any]) -> dict[str, Any]:
+    if is_network_file(folder):
+        return file_settings(folder, mine.get("name", ""))
     source = open_folder(folder)
     where = str(source.folder / "config.json")
     family, config = vision_family(source.config, where)

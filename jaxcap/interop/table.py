@@ -6,7 +6,7 @@ out and comes in again is the same to the last bit.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -20,6 +20,7 @@ from jaxcap.errors import UserError
 from jaxcap.interop.report import Report
 
 Arrays = Mapping[str, np.ndarray]  # by path here, or by name there
+Name = str | Callable[[re.Match[str]], str]  # of a path's match, or with \1 for a group of it
 
 LEAVES = {  # of a module here: its name in PyTorch
     "kernel": "weight",
@@ -30,6 +31,7 @@ LEAVES = {  # of a module here: its name in PyTorch
 }
 VOCABULARY = re.compile(r"words/(embedding|unembedding|bias)")  # padded with rows here
 PADDING = 0.0
+ANOTHER = "Are these weights of another network than config.json, or the settings, say?"
 
 
 class Row(NamedTuple):
@@ -41,12 +43,14 @@ class Row(NamedTuple):
       parts: the tensor there is several of ours behind one another; which of them a parameter is
         stands in the last group of `ours`.
       rank: dimensions of the tensor there, where it has more or fewer of size one.
+      flipped: the kernel reads blue, green and red there, and not red, green and blue.
     """
 
     ours: str
-    theirs: str
+    theirs: Name
     parts: tuple[str, ...] = ()
     rank: int = 0
+    flipped: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Table:
       unused: regexes of names that captioning has no use for.
       copies: regexes of names, each with the name of the tensor that it repeats.
       renames: (regex, replacement) on names of other or older layouts, to those of the rows.
-      input_first: dense layers lie [inputs, outputs] there, and not [outputs, inputs].
+      input_first: kernels lie [..., inputs, outputs] there, and not [outputs, inputs, ...].
     """
 
     rows: tuple[Row, ...]
@@ -108,11 +112,11 @@ def load(
         if list(tensor.shape) != expected:
             raise UserError(
                 f"{where}: the tensor {name!r} has shape {list(tensor.shape)}; expected "
-                f"{expected}, for {path} {list(leaf.shape)} here. Is config.json of these weights?"
+                f"{expected}, for {path} {list(leaf.shape)} here. {ANOTHER}"
             )
         if row.parts:
             tensor = np.split(tensor, len(row.parts), axis)[_part(path, row)]
-        found[path] = _inward(path, tensor, leaf.shape, table)
+        found[path] = _inward(path, tensor, row, leaf.shape, table)
         report.loaded[path] = names[name]
         report.note_type(names[name], tensor)
     _account(names, tensors, table, report, where)
@@ -149,10 +153,14 @@ def _place(path: str, table: Table, where: str) -> tuple[Row, str]:
     module, _, leaf = path.rpartition("/")
     for row in table.rows:
         if match := re.fullmatch(row.ours, path):
-            return row, match.expand(row.theirs)
+            return row, _name(row, match)
         if leaf in LEAVES and (match := re.fullmatch(row.ours, module)):
-            return row, f"{match.expand(row.theirs)}.{LEAVES[leaf]}"
+            return row, f"{_name(row, match)}.{LEAVES[leaf]}"
     raise UserError(f"{where} has nothing like {path}: its family of networks has no such part.")
+
+
+def _name(row: Row, match: re.Match[str]) -> str:
+    return match.expand(row.theirs) if isinstance(row.theirs, str) else row.theirs(match)
 
 
 def _part(path: str, row: Row) -> int:
@@ -171,8 +179,9 @@ def _stacked(table: Table) -> int:
 def _outward(path: str, x: Any, row: Row, table: Table, vocab: int) -> Any:
     """An array as it lies there."""
     if path.endswith("/kernel"):
+        x = x[:, :, ::-1] if row.flipped else x
         if x.ndim == 4:
-            return x.transpose(3, 2, 0, 1)
+            return x if table.input_first else x.transpose(3, 2, 0, 1)
         reads = 2 if path.endswith("out/kernel") else 1
         x = x.reshape(prod(x.shape[:reads]), -1)
         return x if table.input_first else x.T
@@ -186,10 +195,12 @@ def _outward(path: str, x: Any, row: Row, table: Table, vocab: int) -> Any:
     return x
 
 
-def _inward(path: str, x: np.ndarray, shape: tuple[int, ...], table: Table) -> np.ndarray:
+def _inward(path: str, x: np.ndarray, row: Row, shape: tuple[int, ...], table: Table) -> np.ndarray:
     """A tensor as it lies here, float32."""
     if path.endswith("/kernel"):
-        x = x.transpose(2, 3, 1, 0) if x.ndim == 4 else x if table.input_first else x.T
+        if not table.input_first:
+            x = x.transpose(2, 3, 1, 0) if x.ndim == 4 else x.T
+        x = x[:, :, ::-1] if row.flipped else x
     elif VOCABULARY.fullmatch(path):
         rest = [(0, shape[0] - len(x))] + [(0, 0)] * (x.ndim - 1)
         x = np.pad(x, rest, constant_values=PADDING)
@@ -219,7 +230,7 @@ def _account(
         else:
             raise UserError(
                 f"{where}: there is no place here for the tensor {name!r} "
-                f"{list(tensor.shape)}. Is config.json of these weights?"
+                f"{list(tensor.shape)}. {ANOTHER}"
             )
 
 

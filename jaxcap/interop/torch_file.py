@@ -99,6 +99,7 @@ class _Unpickler(pickle.Unpickler):
         admitted: dict[tuple[str, str], Callable[..., Any]] = {
             ("collections", "OrderedDict"): OrderedDict,
             ("torch._utils", "_rebuild_tensor_v2"): lambda *args: _Tensor(*args[:4]),
+            ("torch._utils", "_rebuild_tensor"): _Tensor,  # of files from before PyTorch 0.4
             ("torch._utils", "_rebuild_parameter"): lambda *args: args[0],
         }
         if (module, name) not in admitted:

@@ -54,7 +54,7 @@ def read_weights(folder: str | Path) -> Mapping[str, np.ndarray]:
         a type that NumPy lacks (float8), or a pickle asks for more than tensors.
     """
     folder = Path(folder)
-    formats: dict[str, Read] = {WHOLE: _read_safetensors, "pytorch_model.bin": read_torch_file}
+    formats: dict[str, Read] = {WHOLE: read_safetensors, "pytorch_model.bin": read_torch_file}
     for name, read in formats.items():
         if (folder / name).is_file():
             return read(folder / name)
@@ -123,7 +123,12 @@ def _shards(sizes: Mapping[str, int], most: int) -> dict[str, list[str]]:
     return {SHARD.format(i, len(shards)): names for i, names in enumerate(shards, start=1)}
 
 
-def _read_safetensors(path: Path) -> Weights:
+def read_safetensors(path: Path) -> Weights:
+    """The tensors of a file by name, mapped into memory and read when asked for.
+
+    Raises:
+      UserError: the file is damaged, or a tensor is of a type that NumPy lacks (float8).
+    """
     try:
         file = safe_open(path, framework="numpy")
         types = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118

@@ -9,7 +9,7 @@ MOMENTUM = 0.99  # of the running statistics
 
 
 class ConvNorm(nn.Module):
-    """A convolution without bias, then batch norm (Ioffe and Szegedy, arXiv 1502.03167).
+    """A convolution, then batch norm (Ioffe and Szegedy, arXiv 1502.03167).
 
     The norm is by the running statistics, or, training, by those of the batch, which the running
     ones then follow. It is in float32 whatever the convolution is in.
@@ -22,6 +22,7 @@ class ConvNorm(nn.Module):
       depthwise: each channel has its own kernel.
       padding: "same", "symmetric" or "valid"; see `pads`.
       epsilon: of the norm; frameworks have different ones.
+      conv_bias: the convolution has one, although the norm's mean would do.
     """
 
     features: int
@@ -31,6 +32,7 @@ class ConvNorm(nn.Module):
     depthwise: bool = False
     padding: str = "same"
     epsilon: float = 1e-3
+    conv_bias: bool = False
 
     @nn.compact
     def __call__(
@@ -49,6 +51,8 @@ class ConvNorm(nn.Module):
         convolution = depthwise if self.depthwise else convolve
         y = convolution(x, kernel.astype(self.dtype), self.stride, self.padding)
         y = y.astype(jnp.float32)
+        if self.conv_bias:
+            y = y + self.param("conv_bias", nn.initializers.zeros, per_feature)[None, None, None]
         if train:
             used_mean, used_var = y.mean((0, 1, 2)), y.var((0, 1, 2))
             if not self.is_initializing():

@@ -1,6 +1,6 @@
 """Inception-v3: each block reads its map at several scales (Szegedy et al., arXiv 1512.00567)."""
 
-from itertools import count
+from itertools import chain, count
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -179,3 +179,13 @@ def averaged(x: Float[Array, "B h w D"], zeros_count: bool) -> Float[Array, "B h
 
     cells = total(jnp.ones((1, *x.shape[1:3], 1), x.dtype))
     return total(x) / (jnp.full_like(cells, 9) if zeros_count else cells)
+
+
+def convolution_paths() -> list[str]:
+    """Of all 94 convolutions, in the order of reading, which other frameworks build them in too."""
+    inside = {Conv: 1, Fork: 2}
+    return [
+        f"{name}/conv_{i}"
+        for name, branches in BLOCKS.items()
+        for i in range(sum(inside.get(type(step), 0) for step in chain(*branches)))
+    ]

@@ -1,5 +1,8 @@
 """ResNet: convolutions that add to what they read (He et al., arXiv 1512.03385)."""
 
+from collections.abc import Callable
+from functools import partial
+
 import flax.linen as nn
 from jaxtyping import Array, Float, UInt8
 
@@ -36,6 +39,7 @@ class ResNet(nn.Module):
       halve_early: bottlenecks halve it in their first convolution, as in the paper, and not in
         their second (the better "v1.5").
       epsilon: of the norms.
+      conv_bias: convolutions have one before their norm, as Keras's do.
       mean, std: of each channel, in units of 255.
     """
 
@@ -47,6 +51,7 @@ class ResNet(nn.Module):
     halve_first: bool = False
     halve_early: bool = False
     epsilon: float = 1e-5
+    conv_bias: bool = False
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     dtype: str = "float32"
@@ -60,14 +65,21 @@ class ResNet(nn.Module):
     def __call__(self, image: UInt8[Array, "B h w 3"], train: bool = False) -> Memory:
         self._check()
         x = normalize(image, self.mean, self.std).astype(self.dtype)
-        x = nn.relu(_conv_norm(self.stem, 7, 2, self.epsilon, self.dtype, "stem")(x))
+        conv_norm = partial(
+            ConvNorm,
+            dtype=self.dtype,
+            padding="symmetric",
+            epsilon=self.epsilon,
+            conv_bias=self.conv_bias,
+        )
+        x = nn.relu(conv_norm(self.stem, 7, 2, name="stem")(x))
         x = nn.max_pool(x, (3, 3), (2, 2), AROUND)
         layer = nn.remat(Layer) if self.remat else Layer
         for i, (width, depth) in enumerate(zip(self.widths, self.depths, strict=True)):
             for j in range(depth):
                 stride = 2 if j == 0 and (i > 0 or self.halve_first) else 1
-                how = (self.layer, self.halve_early, self.epsilon, self.dtype)
-                x = layer(width, stride, *how, name=f"layer_{i}_{j}")(x)
+                name = f"layer_{i}_{j}"
+                x = layer(width, stride, self.layer, self.halve_early, conv_norm, name=name)(x)
         return from_grid(x)
 
     def _check(self) -> None:
@@ -89,17 +101,16 @@ class Layer(nn.Module):
     stride: int
     kind: str
     halve_early: bool
-    epsilon: float
-    dtype: str
+    conv_norm: Callable[..., ConvNorm]
 
     @nn.compact
     def __call__(self, x: Float[Array, "B h w C"]) -> Float[Array, "B h2 w2 D"]:
-        y, how = x, (self.epsilon, self.dtype)
+        y = x
         for i, convolution in enumerate(self._convolutions):
             y = nn.relu(y) if i else y
-            y = _conv_norm(*convolution, *how, f"conv_{i}")(y)
+            y = self.conv_norm(*convolution, name=f"conv_{i}")(y)
         if x.shape[-1] != self.features or self.stride > 1:
-            x = _conv_norm(self.features, 1, self.stride, *how, "shortcut")(x)
+            x = self.conv_norm(self.features, 1, self.stride, name="shortcut")(x)
         return nn.relu(x + y)
 
     @property
@@ -110,11 +121,3 @@ class Layer(nn.Module):
         narrow = self.features // NARROWER
         first, second = (self.stride, 1) if self.halve_early else (1, self.stride)
         return [(narrow, 1, first), (narrow, 3, second), (self.features, 1, 1)]
-
-
-def _conv_norm(
-    features: int, kernel: int, stride: int, epsilon: float, dtype: str, name: str
-) -> ConvNorm:
-    return ConvNorm(
-        features, kernel, stride, dtype, padding="symmetric", epsilon=epsilon, name=name
-    )

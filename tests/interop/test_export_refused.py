@@ -37,7 +37,10 @@ ROBERTA = {**BERT, "first_position": 2}
 LAYER = {"project": False, "depth": 1, "heads": 2, "mlp_width": 8, "norm": True}
 REASONS = [
     ({"encoder": {"name": "efficientnet_lite"}}, "no class .* 'efficientnet_lite'; .* vit, deit"),
-    ({"encoder": {"name": "resnet", "size": "18"}}, "A resnet cannot be the encoder of .* gives a map"),
+    (
+        {"encoder": {"name": "resnet", "size": "18"}},
+        "A resnet cannot be the encoder of .* gives a map",
+    ),
     (
         {"encoder": {**SEES, "stem": "convs"}},
         "nearest is its siglip_vision_model: stem is 'convs', and there 'patches'",

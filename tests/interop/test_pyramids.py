@@ -16,6 +16,8 @@ from jaxcap.state import flat, nested
 
 MAP = {"embed_dim": 8, "depths": [2, 2], "num_heads": [2, 4], "window_size": 3}
 STAGES = {"embedding_size": 8, "hidden_sizes": [16, 32], "depths": [2, 2]}
+NARROW = {"embedding_size": 8, "hidden_sizes": [8, 16, 32, 64]}  # the first stage is as the stem
+HIGH = {"embed_dim": 8, "depths": [2, 2, 2, 2], "num_heads": [1, 2, 4, 8], "window_size": 12}
 OTHER = {"qkv_bias": False, "hidden_act": "relu", "layer_norm_eps": 1e-2, "mlp_ratio": 2.5}
 CASES = [  # model_type, config, height and width of the images
     ("swin", {**MAP, "depths": [1, 1]}, (24, 24)),  # 6 x 6 cells: nothing shifted, nothing padded
@@ -23,10 +25,14 @@ CASES = [  # model_type, config, height and width of the images
     ("swin", MAP, (37, 50)),  # 10 x 13: shifted and padded, in pixels and cells and mergers
     ("swin", {**MAP, "window_size": 4}, (32, 56)),  # 4 x 7 at last: the window is as high as it
     ("swin", {**MAP, "patch_size": 2, **OTHER}, (16, 20)),
+    ("swin", {**HIGH, "image_size": 384}, (384, 384)),  # as published for 384 pixels, but narrow
     ("resnet", {**STAGES, "layer_type": "basic"}, (32, 48)),
     ("resnet", {**STAGES, "layer_type": "basic", "downsample_in_first_stage": True}, (33, 46)),
     ("resnet", STAGES, (33, 46)),
     ("resnet", {**STAGES, "downsample_in_bottleneck": True}, (40, 31)),
+    ("resnet", {**NARROW, "layer_type": "basic", "depths": [2, 2, 2, 2]}, (64, 64)),  # 18 layers
+    ("resnet", {**NARROW, "layer_type": "basic", "depths": [3, 4, 6, 3]}, (64, 64)),  # 34
+    ("resnet", {**NARROW, "hidden_sizes": [32, 64, 128, 256], "depths": [3, 4, 6, 3]}, (64, 64)),
 ]
 
 
@@ -90,7 +96,8 @@ def test_the_memory_is_that_of_transformers_and_the_tensors_come_back(published)
     encoder, variables, arrays, source, family, report = read(folder)
     memory = jax.jit(encoder.apply)(variables, images)
     assert expected.std() > 0.5
-    np.testing.assert_allclose(memory.tokens, expected, rtol=1e-4, atol=1e-4)
+    great = max(1, expected.std())  # what is added up in deep networks
+    np.testing.assert_allclose(memory.tokens, expected, rtol=1e-4, atol=1e-4 * great)
     assert memory.mask.all()
 
     back = store(arrays, family.table, 0)

@@ -49,6 +49,13 @@ class Tensor:
         return sys.modules["torch._utils"]._rebuild_tensor_v2, self.args
 
 
+class OlderTensor(Tensor):
+    """As before PyTorch 0.4."""
+
+    def __reduce__(self):
+        return sys.modules["torch._utils"]._rebuild_tensor, self.args[:4]
+
+
 class Parameter(Tensor):
     """A tensor that asks for gradients: it pickles as a tensor in a wrapper."""
 
@@ -74,7 +81,7 @@ def torch():
     torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
     for kind in KINDS:
         setattr(torch, kind, type(kind, (), {"__module__": "torch"}))
-    for name in ("_rebuild_tensor_v2", "_rebuild_parameter"):
+    for name in ("_rebuild_tensor_v2", "_rebuild_tensor", "_rebuild_parameter"):
         setattr(utils, name, type(name, (), {"__module__": "torch._utils"}))
     torch._utils = utils
     with pytest.MonkeyPatch.context() as patch:
@@ -166,8 +173,9 @@ def test_views_of_shared_storages_come_back(tmp_path_factory, file_bytes, data):
 def test_names_of_nested_containers_join_and_other_values_are_left_out(read, file_bytes):
     one = Tensor(storage(np.arange(3.0)), 1, (), ())
     parameter = Parameter(storage(np.arange(3.0)), 1, (), ())
-    tree = {"epoch": 3, "model": OrderedDict(fc={"bias": parameter}), "list": [None, one]}
-    assert read(file_bytes(tree)) == {"model.fc.bias": 1.0, "list.1": 1.0}
+    older = OlderTensor(storage(np.arange(3.0)), 1, (), ())
+    tree = {"epoch": 3, "model": OrderedDict(fc={"bias": parameter}), "list": [None, one, older]}
+    assert read(file_bytes(tree)) == {"model.fc.bias": 1.0, "list.1": 1.0, "list.2": 1.0}
 
 
 class Evil:

@@ -60,7 +60,7 @@ def encode(kind, **common):
 
 
 def of_encoder(variables):
-    return {collection: tree["encoder"] for collection, tree in variables.items() if tree}
+    return {kind: tree["encoder"] for kind, tree in variables.items() if "encoder" in tree}
 
 
 @kinds
