@@ -8,6 +8,7 @@ from jaxcap.models.blocks import MemoryBlock, Style
 from jaxcap.models.dropout import Dropout
 from jaxcap.models.memory import Memory
 from jaxcap.models.norm import LayerNorm
+from jaxcap.models.places import box_shapes
 
 
 class Bridge(nn.Module):
@@ -24,7 +25,7 @@ class Bridge(nn.Module):
       token_dropout: share of the memory tokens hidden from the caption in training. It keeps a
         small data set from being recognised by single cells of a frozen grid.
       positions: add a learned vector per memory position (an encoder without places, as a CNN).
-      geometry: add a dense layer of each token's box, its width and its height.
+      geometry: add a dense layer of each token's box (see `box_shapes`).
       pool: the decoder is shown one token, the image as a whole.
     """
 
@@ -56,10 +57,8 @@ class Bridge(nn.Module):
         if self.positions:
             x = x + self.param("positions", near, x.shape[1:])[None].astype(self.dtype)
         if self.geometry:
-            boxes = memory.places()
-            sides = boxes[..., 2:] - boxes[..., :2]
-            shape = jnp.concatenate([boxes, sides], axis=-1).astype(self.dtype)
-            x = x + nn.Dense(x.shape[-1], dtype=self.dtype, name="geometry")(shape)
+            shapes = box_shapes(memory.places()).astype(self.dtype)
+            x = x + nn.Dense(x.shape[-1], dtype=self.dtype, name="geometry")(shapes)
         if memory.images > 1:  # which of them a token is of
             table = self.param("images", near, (memory.images, x.shape[-1])).astype(self.dtype)
             x = x + jnp.repeat(table, x.shape[1] // memory.images, axis=0)[None]

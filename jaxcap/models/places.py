@@ -34,6 +34,17 @@ def grid_positions(rows: int, columns: int, width: int) -> Float[Array, "{rows*c
     return SINE_SCALE * jnp.concatenate([f(a) for a in angles for f in (jnp.sin, jnp.cos)], 1)
 
 
+def box_shapes(boxes: Float[Array, "*B 4"]) -> Float[Array, "*B F"]:
+    """Edges, width and height of boxes as waves, the longest of them twice as long as the image.
+
+    Of the bare numbers a dense layer hardly tells small differences (Tancik et al., arXiv
+    2006.10739).
+    """
+    numbers = jnp.concatenate([boxes, boxes[..., 2:] - boxes[..., :2]], axis=-1)
+    angles = jnp.concatenate([2 * jnp.pi * 2.0**octave * numbers for octave in range(-1, 3)], -1)
+    return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
+
+
 class RelativePositions(nn.Module):
     """What each head adds to the score of two tokens, by how far apart they are (BEiT).
 

@@ -199,7 +199,9 @@ def test_a_bridge_tells_images_apart_and_knows_boxes():
     np.testing.assert_allclose(row[0], expected, rtol=1e-5)
     boxes = jnp.asarray(RNG.uniform(size=(B, S, 4)).astype(np.float32))
     params, placed = bridged({"geometry": True, "project": False}, MEMORY.replace(boxes=boxes))
-    shape = np.concatenate([boxes, boxes[..., 2:] - boxes[..., :2]], axis=-1)
+    numbers = np.concatenate([boxes, boxes[..., 2:] - boxes[..., :2]], axis=-1)
+    angles = np.concatenate([np.pi * numbers * times for times in (1, 2, 4, 8)], axis=-1)
+    shape = np.concatenate([np.sin(angles), np.cos(angles)], axis=-1)
     expected = TOKENS + shape @ params["geometry"]["kernel"] + params["geometry"]["bias"]
     np.testing.assert_allclose(placed, expected, rtol=1e-4, atol=1e-5)
 
