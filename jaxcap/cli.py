@@ -10,12 +10,10 @@ import typer
 from absl import logging
 from typer.core import TyperGroup
 
-from jaxcap.cli_files import boxes_of, drawings_of, images_of
+from jaxcap.cli_files import boxes_of, drawings_of, images_of, write_drawing
 from jaxcap.errors import UserError
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from jaxcap.captioner import Caption
 
 
@@ -115,9 +113,9 @@ def caption(
                     records[index], found[index][0], regions and regions[index]
                 )
                 if looks:
-                    _draw(draw_looks(explained, explain_layer, explain_head), looks[index])
+                    write_drawing(draw_looks(explained, explain_layer, explain_head), looks[index])
                 if alike:
-                    _draw(draw_similarity(explained), alike[index])
+                    write_drawing(draw_similarity(explained), alike[index])
             _print_captions(name, found[index], as_json)
     raise typer.Exit(1 if failed else 0)
 
@@ -271,15 +269,6 @@ def prepare(
 def main() -> None:
     """The entry point."""
     app()
-
-
-def _draw(drawing: "Image.Image", file: Path) -> None:
-    from jaxcap.data.image import write_png
-
-    try:
-        write_png(drawing, file)
-    except OSError as error:
-        raise UserError(f"{file} cannot be written: {error.strerror}.") from error
 
 
 def _print_captions(name: str, captions: "list[Caption]", as_json: bool) -> None:

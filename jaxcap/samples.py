@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from jaxcap.data.image import ImageError, decode_rgb
+from jaxcap.data.image import ImageError, decode_rgb, write_png
 from jaxcap.data.pipeline import EvalExample
 from jaxcap.evaluate import Evaluation
 
@@ -37,6 +37,4 @@ def draw_samples(found: Evaluation, example: EvalExample, file: Path) -> None:
             sheet.paste(tile, (left + number * room, top))
         lines = textwrap.wrap(caption, 34)[:3]
         draw.multiline_text((left, top + TILE + 2), "\n".join(lines), fill="black", font=font)
-    beside = file.with_name(f".{file.name}")
-    sheet.save(beside, format="PNG")
-    beside.replace(file)
+    write_png(sheet, file)

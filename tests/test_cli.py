@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from PIL import Image
 from tiny_run import SOURCE, photographs
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 from jaxcap.captioner import Captioner
 from jaxcap.cli import app
 from jaxcap.data.sources import open_source
+from jaxcap.explain_picture import draw_looks, draw_similarity
 from jaxcap.metrics import report
 
 
@@ -107,6 +109,32 @@ def test_an_unreadable_image_costs_only_itself(tiny_run, photos):
     assert told.exit_code == 1
     assert told.stdout.startswith(str(photos / "b.png"))
     assert told.stderr == f"jaxcap: {found[1]['error']}\n"
+
+
+def test_caption_draws_where_the_decoder_looked_and_how_alike_words_are(
+    tiny_run, captioner, photos, tmp_path
+):
+    """Of the captions that it prints; an unreadable photograph has no drawing."""
+    places = {name: tmp_path / name for name in ("looks", "alike")}
+    options = ("--explain", places["looks"], "--explain-head", 1, "--similarity", places["alike"])
+    result = command("caption", tiny_run, photos, *options, "--num", 2)
+    assert result.exit_code == 1
+    plain = command("caption", tiny_run, photos, "--num", 2)
+    assert (result.stdout, result.stderr) == (plain.stdout, plain.stderr)
+    for file in places.values():
+        assert sorted(each.name for each in file.iterdir()) == ["a.png", "b.png"]
+    photo = photos / "deep" / "a.PNG"
+    explained = captioner.explain(photo, captioner([photo], num=2)[0][0])
+    for name, drawn in (
+        ("looks", draw_looks(explained, head=1)),
+        ("alike", draw_similarity(explained)),
+    ):
+        written = np.asarray(Image.open(places[name] / "a.png")).astype(int)
+        assert (
+            np.abs(written - np.asarray(drawn)).mean() < 0.1
+        )  # but for the last digit of a number
+    wrong = command("caption", tiny_run, photo, "--explain", tmp_path, "--explain-layer", 1)
+    assert (wrong.exit_code, "no layer 1" in wrong.stderr) == (2, True)
 
 
 def test_eval_writes_what_it_says(evaluated):
@@ -216,6 +244,7 @@ def test_prepare_makes_a_source_of_another(photos, tmp_path):
         (("caption", "{run}", "{photos}/b.png", "--boxes", "{empty}/none.json"), "cannot be read"),
         (("caption", "{run}", "{photos}/b.png", "--boxes", "{photos}/b.json"), "at whole images"),
         (("caption", "{run}", "{photos}/c.jpg", "--boxes", "{photos}/b.json"), "no boxes of"),
+        (("caption", "{run}", "{photos}", "--explain", "{empty}/out.png"), "is one file, and"),
         (("eval", "{empty}"), "is not a run directory"),
         (("eval", "{run}", "--data", "shape"), "Did you mean 'shapes'"),
         (("eval", "{run}", "--split", "dev"), "no split 'dev'"),

@@ -1,6 +1,7 @@
 """Photographs: from the bytes of a file to an upright RGB picture of a wanted size, and back."""
 
 import io
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -84,6 +85,18 @@ def short_side(image: Image.Image, side: int, method: Method = "bicubic") -> Ima
     if short <= side:
         return image
     return resize(image, round(height * side / short), round(width * side / short), method)
+
+
+def write_png(image: Image.Image, file: Path) -> None:
+    """Write a file whole or not at all: beside its place, then renamed. Folders are made.
+
+    Raises:
+      OSError: it cannot be written.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_name(f".{file.name}")
+    image.save(beside, format="PNG")
+    beside.replace(file)
 
 
 def shrink_jpeg(data: bytes, side: int) -> bytes:

@@ -1,0 +1,111 @@
+"""Files on the command line: photographs, boxes of their regions, and pictures drawn of them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxcap.errors import UserError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+
+
+def images_of(path: Path) -> list[Path]:
+    """The file itself, or the images of a folder, at any depth and in the order of their names.
+
+    Raises:
+      UserError: the folder holds none.
+    """
+    if not path.is_dir():
+        return [path]
+    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+    if not found:
+        raise UserError(f"The folder {path} holds no images ({', '.join(SUFFIXES)}).")
+    return found
+
+
+def boxes_of(file: Path, records: Sequence[tuple[Path, ...]]) -> list[list[Any]]:
+    """The boxes of each image of each record, by its path or by its name in the file.
+
+    Raises:
+      UserError: the file cannot be read, or tells none of an image.
+    """
+    from jaxcap.data.sources.files import read_json
+
+    told = read_json(file)
+
+    def of(path: Path) -> Any:
+        for name in (str(path), path.name):
+            if name in told:
+                return told[name]
+        raise UserError(f"{file} tells no boxes of {path}. Expected it to have {path.name!r}.")
+
+    return [[of(path) for path in record] for record in records]
+
+
+def drawings_of(records: Sequence[tuple[Path, ...]], **asked: Path | None) -> list[list[Path]]:
+    """Where a PNG of each record is drawn, for each option; nowhere for one that is not given.
+
+    Args:
+      records: the photographs of each.
+      asked: by the names of options: a file, of a single record; or a folder, in which each record
+        gets a file of its name.
+
+    Raises:
+      UserError: a file of another format, one file of several records, a photograph's own place,
+        or one place for two drawings.
+    """
+    taken = {path.resolve(): "one of the photographs" for record in records for path in record}
+    drawings = []
+    for option, out in asked.items():
+        files = [] if out is None else _files(option, out, records)
+        for file in files:
+            if file.resolve() in taken:
+                raise UserError(
+                    f"--{option} {out}: {file} is {taken[file.resolve()]}. Name another place."
+                )
+            taken[file.resolve()] = f"already that of --{option}"
+        drawings.append(files)
+    return drawings
+
+
+def write_drawing(drawing: "Image.Image", file: Path) -> None:
+    """Write a drawing.
+
+    Raises:
+      UserError: nothing can be written there.
+    """
+    from jaxcap.data.image import write_png
+
+    try:
+        write_png(drawing, file)
+    except OSError as error:
+        raise UserError(f"{file} cannot be written: {error.strerror}.") from error
+
+
+def _files(option: str, out: Path, records: Sequence[tuple[Path, ...]]) -> list[Path]:
+    suffix = out.suffix.lower()
+    if out.is_dir() or suffix not in SUFFIXES:
+        return [out / f"{name}.png" for name in _different([record[0].stem for record in records])]
+    if suffix != ".png":
+        raise UserError(f"--{option} {out}: it is drawn as PNG. Name a .png file, or a folder.")
+    if len(records) > 1:
+        raise UserError(
+            f"--{option} {out} is one file, and there are {len(records)} photographs. Name a "
+            "folder, and each gets a file in it."
+        )
+    return [out]
+
+
+def _different(names: Sequence[str]) -> list[str]:
+    """The names, numbered where they are alike: photo, photo_2."""
+    taken: list[str] = []
+    for name in names:
+        number, other = 1, name
+        while other in taken:
+            number += 1
+            other = f"{name}_{number}"
+        taken.append(other)
+    return taken
