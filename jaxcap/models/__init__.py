@@ -10,6 +10,8 @@ A decoder keeps three promises, and the search knows nothing else of it:
   [B, ...], never reordered) and to its K empty streams (every leaf [B, K, ...], reordered when
   beams continue one another);
 - `step(context, state, token [B, K], position []) -> (logits [B, K, V], state)`.
+
+Where it looked for a word, and its vector of the word, it leaves as `jaxcap.models.seen` says.
 """
 
 import inspect
