@@ -25,6 +25,7 @@ from jaxcap.errors import UserError, did_you_mean
 from jaxcap.models.bidirectional import Bidirectional
 from jaxcap.models.bridge import Bridge
 from jaxcap.models.captioning import CaptionModel
+from jaxcap.models.discrete_vae import DiscreteVAE
 from jaxcap.models.efficientnet import EfficientNetLite
 from jaxcap.models.given import Given
 from jaxcap.models.inception import InceptionV3
@@ -47,6 +48,7 @@ ENCODERS: dict[str, Part] = {
     "vgg16": VGG16,
     "inception_v3": InceptionV3,
     "efficientnet_lite": EfficientNetLite,
+    "discrete_vae": DiscreteVAE,
 }
 STAGES: dict[str, Part] = {
     "bidirectional": Bidirectional,
