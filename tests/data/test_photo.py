@@ -6,7 +6,7 @@ from PIL import Image
 
 from jaxcap.data.frame import Frame
 from jaxcap.data.image import ImageError
-from jaxcap.data.photo import photo_view
+from jaxcap.data.photo import photo_pictures, photo_view
 from jaxcap.data.showing import Showing
 from jaxcap.errors import UserError
 
@@ -67,6 +67,16 @@ def test_a_file_of_features_stands_for_its_image(tmp_path):
         photo_view([str(tmp_path / "none.npz")], None, showing)
     with pytest.raises(UserError, match=r"a\.jpg is no \.npz file"):
         photo_view([str(tmp_path / "a.jpg")], None, showing)
+
+
+def test_what_of_a_photograph_is_shown_is_a_picture_and_grey_where_nothing_tells():
+    photos = [photograph(0), photograph(1)]
+    for frame, columns in ((Frame(SIDE), slice(None)), (Frame(30, "short"), slice(5, 35))):
+        found = photo_pictures(photos, Showing(frame, images=2))
+        for picture, photo in zip(found, photos, strict=True):
+            np.testing.assert_array_equal(picture, photo[:, columns])
+    grey = photo_pictures(["a.npz", "b.npz"], Showing(Frame(SIDE), 2, regions=3, features=4))
+    assert [picture.getcolors()[0][1] for picture in grey] == [(128, 128, 128)] * 2
 
 
 def test_a_thread_is_named(tmp_path):
