@@ -51,7 +51,8 @@ def base() -> ConfigDict:
     config.model.vocab_size = 0  # words of the decoder; 0 is as many as the tokenizer has
     config.model.word_vectors = ""  # GloVe or word2vec file (text, .gz) that words start with
     # Settings of the class that `name` names, or init_from: a directory in the Hugging Face layout
-    # whose network and weights they are (or "imagenet"), with other settings that are to differ.
+    # whose network and weights they are (or "imagenet", or a file of Keras or torchvision, of the
+    # encoder that `name` names), with other settings that are to differ.
     config.model.encoder = ConfigDict({"name": "vit"}, allow_dotted_keys=False)
     config.model.stage = ConfigDict({"name": ""})  # of each image's memory; "" has none
     config.model.bridge = ConfigDict({"depth": 0})

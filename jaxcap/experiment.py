@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.sharding import Mesh
+from jaxtyping import UInt8
 from ml_collections import ConfigDict
 
 from jaxcap.begin import begun
 from jaxcap.checkpoint import Run
-from jaxcap.data.pipeline import EvalExample, TrainExample, View, check_view
+from jaxcap.data.pipeline import EvalExample, TrainExample, View, check_view, eval_batches
 from jaxcap.data.record import Source
 from jaxcap.data.regions import check_features
 from jaxcap.data.showing import Showing
@@ -30,6 +33,7 @@ from jaxcap.lora import fresh_adapters, merged, without_adapters
 from jaxcap.memory_store import memory_store
 from jaxcap.models import build
 from jaxcap.models.captioning import CaptionModel
+from jaxcap.models.shown import Shown
 from jaxcap.optim import Params, check_parts, optimizer, split
 from jaxcap.partition import check_batch, make_mesh, over_batch, shardings
 from jaxcap.state import TrainState, init_variables, linen_variables, new_state
@@ -231,6 +235,26 @@ class Experiment:
         """The compiled search."""
         find = captioner(self.model, self.tokenizer, self.search, self.config.seed)
         return over_batch(find, self.mesh)
+
+    @cached_property
+    def reconstructs(self) -> bool:
+        """Whether the encoder draws images again; of memories that were kept it cannot."""
+        return self.model.reconstructs and not self.config.data.cache
+
+    @cached_property
+    def _reconstructing(self) -> Any:
+        return jax.jit(partial(self.model.apply, method="reconstruct"))
+
+    def reconstructions(
+        self, variables: Any, count: int
+    ) -> tuple[UInt8[np.ndarray, "N h w 3"], UInt8[np.ndarray, "N h w 3"]]:
+        """The first images of the evaluation split, as they are and as the encoder draws them.
+
+        Every process has all of them.
+        """
+        batch = next(eval_batches(self.eval_example, range(count), batch_size=count))
+        shown = Shown.of({name: jnp.asarray(batch[name]) for name in ("image", "present")})
+        return np.asarray(shown.images()), np.asarray(self._reconstructing(variables, shown))
 
     def evaluate(self, variables: Any, step: int, images: int = 0) -> Evaluation:
         """Caption and score the evaluation split (or its first `images`)."""

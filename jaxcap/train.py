@@ -21,10 +21,13 @@ from jaxcap.evaluate import Evaluation, write
 from jaxcap.experiment import Experiment
 from jaxcap.log import Bar, MetricsLog, console
 from jaxcap.partition import check_batch, to_devices
+from jaxcap.reconstructions import draw_reconstructions
 from jaxcap.samples import draw_samples
 from jaxcap.state import TrainState
 from jaxcap.summary import print_parameters, print_program
 from jaxcap.train_step import compile_step, make_step
+
+RECONSTRUCTED = 16  # images in reconstructions.png
 
 
 def train(config: ConfigDict, workdir: str | Path) -> None:
@@ -127,7 +130,12 @@ def _evaluate(
     images = 0 if whole else experiment.config.eval.images
     found = experiment.evaluate(state.variables(), step, images)
     log.write(step, {f"eval/{name}": number for name, number in found.scores.items()})
+    drawn = None
+    if experiment.reconstructs:  # by all processes: the parameters may lie on all of them
+        drawn = experiment.reconstructions(state.variables(), RECONSTRUCTED)
     if jax.process_index() == 0:
+        if drawn is not None:
+            draw_reconstructions(*drawn, run.path / "reconstructions.png")
         print_scores(found, step)
         if whole:
             write(found, run.path)

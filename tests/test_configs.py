@@ -50,6 +50,7 @@ SYSTEMS = [  # that were published, by others
     ("vit_bert", ""),
     ("cptr", ""),
     ("puret", ""),
+    ("dalle", ""),
 ]
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from jaxcap.errors import UserError
@@ -16,6 +15,7 @@ from jaxcap.interop.family import Family, Settings
 from jaxcap.interop.text import TEXT
 from jaxcap.interop.vision import VISION
 from jaxcap.models.captioning import CaptionModel
+from jaxcap.models.shown import Shown
 
 LINEN = ("parent", "name")  # fields of every module
 
@@ -91,13 +91,18 @@ def _bridge(model: CaptionModel, config: ConfigDict, width: int) -> Settings:
         **PLAIN,
         "depth": 0,
         "positions": False,
+        "geometry": False,
+        "pool": False,
         "project": _width(model, config) != width,
     }
     here = all_settings(model.bridge)
+    pairs: dict[str, tuple[Any, Any]]
+    pairs = {f"bridge.{name}": (here[name], value) for name, value in there.items()}
+    pairs |= {"stage.name": (config.model.stage.name, ""), "data.images": (config.data.images, 1)}
     differing = [
-        f"bridge.{name} is {here[name]!r}, and there {value!r}"
-        for name, value in there.items()
-        if here[name] != value
+        f"{name} is {mine!r}, and there {theirs!r}"
+        for name, (mine, theirs) in pairs.items()
+        if mine != theirs
     ]
     if differing:
         raise UserError(
@@ -109,11 +114,9 @@ def _bridge(model: CaptionModel, config: ConfigDict, width: int) -> Settings:
 
 def _width(model: CaptionModel, config: ConfigDict) -> int:
     """Of the encoder's tokens."""
-    side = config.data.image_size
-    image = jax.ShapeDtypeStruct((1, side, side, 3), jnp.uint8)
+    image = Shown.blank(config.data.image_size)
     seen = partial(model.init_with_output, method="features")
-    tokens = jax.eval_shape(lambda key, image: seen(key, image)[0].tokens, jax.random.key(0), image)
-    return tokens.shape[-1]
+    return jax.eval_shape(lambda key: seen(key, image)[0].tokens, jax.random.key(0)).shape[-1]
 
 
 def all_settings(part: nn.Module) -> Settings:

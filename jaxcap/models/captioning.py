@@ -5,7 +5,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, UInt8
 
 from jaxcap.models.memory import Memory
 from jaxcap.models.shown import Shown
@@ -55,6 +55,15 @@ class CaptionModel(nn.Module):
             name: each.reshape(present.shape) * present
             for name, each in own(shown.images(), progress).items()
         }
+
+    @property
+    def reconstructs(self) -> bool:
+        """Whether the encoder can draw an image again from what it keeps of it."""
+        return hasattr(self.encoder, "reconstruct")
+
+    def reconstruct(self, shown: Shown) -> UInt8[Array, "BN h w 3"]:
+        """All images, as the encoder draws them again; see `reconstructs`."""
+        return self.encoder.reconstruct(shown.images())
 
     def prefill(self, memory: Memory, k: int, max_len: int) -> tuple[Any, Any]:
         """See the decoder contract in `jaxcap.models`."""
