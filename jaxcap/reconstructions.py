@@ -6,6 +6,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from jaxcap.data.image import write_png
+
 COLUMNS, TILE, GAP = 8, 128, 4  # images in a row; pixels
 
 
@@ -28,6 +30,4 @@ def draw_reconstructions(
                 (scale * width, scale * height), Image.Resampling.NEAREST
             )
             sheet.paste(tile, (GAP + column * across, GAP + (2 * row + below) * down))
-    beside = file.with_name(f".{file.name}")
-    sheet.save(beside, format="PNG")
-    beside.replace(file)
+    write_png(sheet, file)
