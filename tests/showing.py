@@ -1,7 +1,7 @@
 """Images, or memories of them, as a model is shown them: one a record."""
 
+import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxcap.models.memory import Memory
 from jaxcap.models.shown import Shown
@@ -18,6 +18,6 @@ def memories(memory: Memory) -> Shown:
     return Shown(present, memory=memory.tokens[:, None], real=memory.mask[:, None])
 
 
-def rows(photos) -> dict[str, np.ndarray]:
+def rows(photos) -> dict[str, jax.Array]:
     """What `Captioner.shown` made of each photograph, as a batch."""
-    return {name: np.stack([photo[name] for photo in photos]) for name in photos[0]}
+    return {name: jnp.stack([photo[name] for photo in photos]) for name in photos[0]}
