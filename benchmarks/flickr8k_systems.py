@@ -51,7 +51,7 @@ class System(NamedTuple):
     objective: Mapping[str, float] = MappingProxyType({})
 
 
-SEEN = {"bridge": {"project": True, "norm": True, "positions": True}}
+PROJECTED = {"bridge": {"project": True, "norm": True, "positions": True}}
 SYSTEMS = {
     "Transformer": System("flickr8k", "B4 18.7, CIDEr 45.5 (ResNet-50)", {}),
     "Show and Tell": System(
@@ -64,7 +64,7 @@ SYSTEMS = {
         "B4 19.5 (VGG19)",
         {
             "decoder": {"width": 512, "word_width": 256, "attention_width": 256, **DROPOUT},
-            **SEEN,
+            **PROJECTED,
         },
         {"doubly_stochastic": 1.0},
     ),
@@ -73,7 +73,7 @@ SYSTEMS = {
         "B4 21.3 (VGG19)",
         {
             "decoder": {"width": 512, "word_width": 256, "attention_width": 256, **DROPOUT},
-            **SEEN,
+            **PROJECTED,
         },
         {"reinforce": 0.1, "entropy": 0.002},
     ),
@@ -92,7 +92,7 @@ SYSTEMS = {
         "none (over cells here, and not over regions)",
         {
             "decoder": {"width": 512, "word_width": 256, "attention_width": 256, **DROPOUT},
-            **SEEN,
+            **PROJECTED,
         },
     ),
     "PureT": System(

@@ -9,8 +9,9 @@ Published COCO Karpathy test: CIDEr 116.5 by cross-entropy; BLEU-4 40.0, METEOR 
 Score     of this config on COCO not measured
 
 The same: ViT-B/16 of 384 pixels, pretrained and trained on; a decoder of 4 layers of 768 with 12
-heads over all patches; Adam at 3e-5, halved for the last of nine epochs, 40 images a step; beams
-of 3. The sizes of the decoder and the rates are as others quote them.
+heads over all patches; Adam at 3e-5, halved for the last two of nine epochs, batches of 40; beams
+of 3. The sizes of the decoder and the rates are as others quote them; that a batch is of images,
+with five captions each, is a guess.
 Different: the class token stays among the patches; positions of words are learned; a new decoder at
 the encoder's rate learns slowly, so its rate is ten times as high.
 """
@@ -49,7 +50,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.optim.weight_decay = 0.0
     config.optim.parts = (("^encoder/", 0.1),)
     config.model.dtype = "float32" if local else "bfloat16"
-    config.search = {"beams": 3, "max_len": 20}
+    config.search = {"beams": 3, "max_len": 20, "length_penalty": 0.0}
     if local:
         config.model.encoder = {"name": "vit", "size": "mini", "patch": 8, "dropout": 0.1}
         tried_out(config, image_size=32)

@@ -8,15 +8,16 @@ Command   python -m jaxcap.main --config=configs/puret.py --workdir=runs/puret
 Try it    --config=configs/puret.py:runlocal, a minute on 2 CPU cores
 Published COCO Karpathy test: BLEU-1..4 77.8 61.7 47.8 36.9, METEOR 28.9, CIDEr 122.4 by
           cross-entropy; 82.1 67.3 52.0 40.9, 30.2 and 138.2 by CIDEr
-Score     of this config on COCO not measured; over another encoder on Flickr8k see the README
+Score     of this config not measured; benchmarks/flickr8k_systems.py has it on Flickr8k
 
 The same: Swin-L, frozen, at 384 pixels: 12 x 12 cells; a dense layer to 512; three refining layers
 of windows of 6, every second one shifted, with the mean of the cells as a token of its own that
-sees all of them; three decoder layers, in each of which the words first meet that token; 8 heads, 2,048,
-norms behind, dropout 0.1; Adam with the rate of Vaswani et al., up to 4.4e-4 at step 10,000;
-smoothing 0.1; 10 images with 5 captions a step, 20 epochs; beams of 5 without a length norm.
+sees all of them; three decoder layers, in each of which the words first meet that token; 8 heads,
+2,048, norms behind, dropout 0.1; Adam with the rate of Vaswani et al., up to 4.4e-4 at step
+10,000; smoothing 0.1; 10 images with 5 captions a step, 20 epochs; beams of 5, no length norm.
 Different: the published attention of the whole counts itself four times, once a window; positions
-of words are learned; gradients are clipped by their norm; nothing is dropped from the frozen Swin.
+of words are learned; dropout falls on the words too, and not behind the last layer; gradients are
+clipped by their norm; nothing is dropped from the frozen Swin.
 """
 
 from ml_collections import ConfigDict

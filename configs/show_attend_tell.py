@@ -6,7 +6,7 @@ Command   python -m jaxcap.main --config=configs/show_attend_tell.py --workdir=r
 Try it    --config=configs/show_attend_tell.py:runlocal or :hard,runlocal, a minute on 2 CPU cores
 Published Xu et al., soft | hard: Flickr8k BLEU-4 19.5 | 21.3, METEOR 18.9 | 20.3;
           COCO BLEU-4 24.3 | 25.0, METEOR 23.9 | 23.0
-Score     of this config on COCO not measured; on Flickr8k see the README
+Score     of this config not measured; benchmarks/flickr8k_systems.py has it on Flickr8k
 
 The same: the 14 x 14 map of VGG's last convolution; words of 512, an LSTM of 1,800 that starts from
 the mean of the map; attention of 512 by the state before the word; a gate on what is seen; the
@@ -14,8 +14,10 @@ word, the state and what is seen meet before the vocabulary; dropout 0.5; Adam a
 step; weight 1 of the doubly stochastic term. Hard attention learns by REINFORCE with a weight of
 0.1, a moving average as its baseline and entropy of weight 0.002; half of the time it sees the
 mean, as it always does when it captions: so does the published code.
-Different: 16 layers of VGG for 19; the term is a mean over cells where the paper sums; the toss
-between a drawn place and the mean is of an image and not of a batch; one layer makes the keys.
+Different: dropout falls on words and before the vocabulary, and not on the state between; `:hard`
+has no doubly stochastic term; one layer makes the state at the start, and one the keys; 16 layers
+of VGG for 19; the term is a mean over cells where the paper sums; the toss between a drawn place
+and the mean is of an image and not of a batch.
 """
 
 from ml_collections import ConfigDict
@@ -48,7 +50,8 @@ def get_config(arg: str = "") -> ConfigDict:
     config.optim.schedule = "constant"
     config.optim.warmup = 0
     config.optim.weight_decay = 0.0
-    config.search = {"beams": 5, "max_len": 20}
+    config.optim.clip = 0.0
+    config.search = {"beams": 5, "max_len": 20, "length_penalty": 0.0}
     if local:
         config.model.encoder = {"name": "vgg16", "widths": (8, 16), "depths": (1, 1)}
         tried_out(config, image_size=32)

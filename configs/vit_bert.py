@@ -9,8 +9,8 @@ Published nobody's scores that could be found; the network is the VisionEncoderD
 Score     not measured; a smaller BERT on Flickr8k is configs/flickr8k_bert.py
 
 The same: BERT's layers with their norms behind, its tied head with a dense layer before it,
-captions from [CLS] to [SEP]. The hyper-parameters are those of configs/vit_gpt2.py, since nobody
-published any; what is fresh moves at the full rate, and what BERT brings at a third.
+captions from [CLS] to [SEP]. Nobody published hyper-parameters; these are a guess: what is fresh
+moves at the full rate, and what ViT and BERT bring at a third.
 """
 
 from ml_collections import ConfigDict

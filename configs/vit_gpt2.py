@@ -43,6 +43,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.optim.final_lr = 0.0
     config.optim.warmup = 5000 if prefix else 0
     config.optim.weight_decay = 0.0
+    config.optim.clip = 0.0
     config.optim.parts = (("^encoder/", 0.0),) if prefix else ()
     config.search = {"beams": 5 if prefix else 4, "max_len": 16}
     if local:

@@ -268,9 +268,7 @@ class Run:
         )
         return restored.model["params"], restored.model["stats"]
 
-    def _check_same(
-        self, step: int, item: str, part: str, tree: Any, what: str = "model"
-    ) -> None:
+    def _check_same(self, step: int, item: str, part: str, tree: Any, what: str = "model") -> None:
         there, here = (
             {path_name(path): tuple(leaf.shape) for path, leaf in tree_leaves_with_path(leaves)}
             for leaves in (self.checkpoints.item_metadata(step)[item][part], tree)

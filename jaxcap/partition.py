@@ -29,7 +29,8 @@ RULES: Rules = (
     (r"mlp/down/kernel$", ("tensor", "fsdp")),
     (r"(embedding|unembedding)$", ("tensor", "fsdp")),
     (r"project/kernel$", (None, "fsdp")),
-    (r"(patches|conv_\d+)/kernel$", (None, None, None, "fsdp")),
+    (r"kernel$", (None, None, None, "fsdp")),  # convolutions
+    (r"kernel$", ("fsdp", None)),  # gates of recurrent layers and all other dense ones
 )
 
 

@@ -4,8 +4,7 @@ from ml_collections import ConfigDict
 
 from jaxcap.config import base
 
-IMAGES = 113_287  # of COCO, in Karpathy's split for training
-PAIRS = 566_435  # of an image and a caption, about
+PAIRS = 566_435  # of an image and a caption, about, in Karpathy's split for training
 
 
 def on_coco(image_size: int, batch_size: int, captions: int, epochs: float) -> ConfigDict:

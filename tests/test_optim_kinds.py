@@ -180,6 +180,7 @@ def on_mesh(kind, sizes):
             frozen={},
             stats={},
             opt_state=tx.init(params),
+            baseline=jnp.zeros(()),
         )
 
     layout = shardings(jax.eval_shape(new, shapes), mesh)

@@ -3,6 +3,7 @@
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool
 
 from jaxcap.models.blocks import MemoryBlock, Style
 from jaxcap.models.dropout import Dropout
@@ -46,6 +47,8 @@ class Bridge(nn.Module):
 
     @nn.compact
     def __call__(self, memory: Memory, train: bool = False) -> Memory:
+        if train and self.token_dropout:
+            memory = memory.replace(mask=self._some(memory.mask))
         if self.pool:
             memory = memory.as_one()
         x, mask = memory.tokens.astype(self.dtype), memory.mask
@@ -62,11 +65,6 @@ class Bridge(nn.Module):
         if memory.images > 1:  # which of them a token is of
             table = self.param("images", near, (memory.images, x.shape[-1])).astype(self.dtype)
             x = x + jnp.repeat(table, x.shape[1] // memory.images, axis=0)[None]
-        if train and self.token_dropout:
-            keep = jax.random.bernoulli(
-                self.make_rng("dropout"), 1 - self.token_dropout, mask.shape
-            )
-            mask = mask & keep
         block = nn.remat(MemoryBlock, static_argnums=(3,)) if self.remat else MemoryBlock
         style = Style(dropout=self.dropout, dtype=self.dtype)
         for i in range(self.depth):
@@ -77,3 +75,8 @@ class Bridge(nn.Module):
         if self.norm:
             x, whole = norm(x), None if whole is None else norm(whole)
         return memory.replace(tokens=x, mask=mask, whole=whole)
+
+    def _some(self, mask: Bool[Array, "B S"]) -> Bool[Array, "B S"]:
+        """The real tokens without some of them; all where none would be left."""
+        keep = jax.random.bernoulli(self.make_rng("dropout"), 1 - self.token_dropout, mask.shape)
+        return jnp.where((mask & keep).any(axis=1, keepdims=True), mask & keep, mask)

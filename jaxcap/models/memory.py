@@ -30,8 +30,9 @@ class Memory(flax.struct.PyTreeNode):
         """The image as one vector: `whole`, or the mean of the real tokens."""
         if self.whole is not None:
             return self.whole
-        real = self.mask[..., None].astype(self.tokens.dtype)
-        return (self.tokens * real).sum(axis=1) / jnp.maximum(real.sum(axis=1), 1)
+        real = self.mask[..., None].astype(jnp.float32)  # in which the sum does not overflow
+        total = (self.tokens.astype(jnp.float32) * real).sum(axis=1)
+        return (total / jnp.maximum(real.sum(axis=1), 1)).astype(self.tokens.dtype)
 
     def as_one(self) -> "Memory":
         """The image as a memory of one token."""

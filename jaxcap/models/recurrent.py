@@ -76,7 +76,7 @@ class RecurrentDecoder(nn.Module):
             places=0,
             first_place=0,
             tied=self.tied,
-            scaled=True,
+            scaled=self.tied,
             normed=False,
             segments=0,
             head="",
@@ -160,12 +160,13 @@ class RecurrentDecoder(nn.Module):
             read = self.stack.read(self.as_word(memory.tokens.astype(self.dtype))[:, None])
 
             def tick(stack: RecurrentStack, states: States, token: Any) -> tuple[States, None]:
-                return stack.take_in(image, states, *token), None
+                read, real = token
+                return stack.take_in(image, states, read, real, train), None
 
             over_tokens = nn.scan(
                 tick,
                 variable_broadcast="params",
-                split_rngs={"params": False},
+                split_rngs={"params": False, "dropout": True},
                 in_axes=((2, 1),),
             )
             states, _ = over_tokens(self.stack, states, (read, memory.mask))
@@ -185,7 +186,11 @@ class RecurrentDecoder(nn.Module):
         train: bool,
     ) -> Float[Array, "B K T V"]:
         if self._mixes:
-            parts = (words, said, seen) if self.deep_output else (said, seen)
+            parts = [said]
+            if self.deep_output:
+                parts.append(words)
+            if self.fusion in ("cross", "merge"):
+                parts.append(seen)
             said = jnp.tanh(self.mix(jnp.concatenate(parts, axis=-1)))
         elif self.fusion == "merge":
             said = said + self.mix(seen)

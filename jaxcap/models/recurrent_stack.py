@@ -96,10 +96,15 @@ class RecurrentStack(nn.Module):
         return tuple(new), (x, seen)
 
     def take_in(
-        self, image: Any, states: States, read: Float[Array, "B 1 G"], real: Bool[Array, " B"]
+        self,
+        image: Any,
+        states: States,
+        read: Float[Array, "B 1 G"],
+        real: Bool[Array, " B"],
+        train: bool,
     ) -> States:
         """The states after one token of the image; they stay where it is not real."""
-        new, _ = self(image, states, read, train=False)
+        new, _ = self(image, states, read, train)
         return tuple(
             tuple(jnp.where(real[:, None, None], a, b) for a, b in zip(after, before, strict=True))
             for after, before in zip(new, states, strict=True)

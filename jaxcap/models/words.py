@@ -52,7 +52,9 @@ class Words(nn.Module):
         dtype, epsilon = self.style.dtype, self.style.epsilon
         rows = -(-self.vocab_size // TILE) * TILE
         near = nn.initializers.normal(0.02)
-        self.embedding = self.param("embedding", self._table, (rows, self.width))
+        # Words that are read alone start with unit variance, here or by their factor.
+        spread = self.width**-0.5 if self.tied or self.scaled else 1.0
+        self.embedding = self.param("embedding", self._table, (rows, self.width), spread)
         if self.places:
             self.positions = self.param("positions", near, (self.places, self.width))
         if self.segments:
@@ -63,16 +65,19 @@ class Words(nn.Module):
             self.dense = nn.Dense(self.output_width, dtype=dtype)
             self.dense_norm = LayerNorm(dtype, epsilon)
         if not self.tied:
-            self.unembedding = self.param("unembedding", self._table, (rows, self.output_width))
+            table = (rows, self.output_width)
+            self.unembedding = self.param("unembedding", self._table, table, table[1] ** -0.5)
         if self.biased:
             self.bias = self.param("bias", nn.initializers.zeros, (rows,))
         self.mix = Canon(self.canon, dtype)
         self.drop = Dropout(self.style.dropout)
         self.drop_word = Dropout(self.word_dropout, whole=True)
 
-    def _table(self, key: PRNGKeyArray, shape: tuple[int, int]) -> Float[Array, "rows _"]:
+    def _table(
+        self, key: PRNGKeyArray, shape: tuple[int, int], spread: float
+    ) -> Float[Array, "rows _"]:
         """Random vectors for the words, and zeros for the rows beyond them, which stay so."""
-        table = nn.initializers.normal(shape[1] ** -0.5)(key, shape)
+        table = nn.initializers.normal(spread)(key, shape)
         return table.at[self.vocab_size :].set(0.0)
 
     def nothing_before(self, batch: int, k: int) -> Float[Array, "B K canon D"]:

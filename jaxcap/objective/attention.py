@@ -11,11 +11,12 @@ NOTHING = 1e-20  # whose logarithm is finite
 def unevenness(seen: list[Map], mask: Bool[Array, "B K T"]) -> Float[Array, "B K"]:
     """How far a caption is from looking at every token of the image once, all in all.
 
-    The doubly stochastic regularisation: the mean over memory tokens of (1 - sum of the weights
-    over the caption) squared; of the mean map of all layers and heads.
+    The doubly stochastic regularisation: the mean over real memory tokens of (1 - sum of the
+    weights over the caption) squared; of the mean map of all layers and heads.
     """
     total = jnp.einsum("bkts,bkt->bks", mean_map(seen), mask.astype(jnp.float32))
-    return jnp.where(mask.any(axis=-1), jnp.square(1 - total).mean(axis=-1), 0.0)
+    real = (total > 0).astype(jnp.float32)  # no word looks at what is masked
+    return (jnp.square(1 - total) * real).sum(axis=-1) / jnp.maximum(real.sum(axis=-1), 1)
 
 
 def entropy(seen: list[Map], mask: Bool[Array, "B K T"]) -> Float[Array, "B K T"]:

@@ -54,7 +54,10 @@ REASONS = [
     ({"decoder": ROBERTA, "bridge": UNEQUAL}, r"first_position - 1 = 1; .* pads with 0"),
     ({"decoder": BERT}, "nothing else: bridge.project is False, and there True.$"),
     ({"bridge": {}}, "project is True, and there False; bridge.norm is True, and there False"),
-    ({"stage": {"name": "bidirectional", "width": 8}}, "stage.name is 'bidirectional', and there ''"),
+    (
+        {"stage": {"name": "bidirectional", "width": 8}},
+        "stage.name is 'bidirectional', and there ''",
+    ),
     ({"bridge": LAYER}, "bridge.norm is True, and there False; bridge.depth is 1, and there 0"),
 ]
 

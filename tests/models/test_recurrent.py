@@ -75,7 +75,7 @@ def xu(params, seen, tokens):
     out, cell = start.reshape(2, -1)
     look, logits, maps = stack["look"], [], []
     for token in tokens:
-        word = words["embedding"][token] * words["embedding"].shape[1] ** 0.5
+        word = words["embedding"][token]
         keys = dense(look["keys"], seen) + dense(look["query"], out)
         weights = np.exp(np.tanh(keys) @ look["score"])
         weights /= weights.sum()
@@ -84,7 +84,7 @@ def xu(params, seen, tokens):
         i, f, g, o = np.split(gates + dense(stack["cells_0"]["recurrent"], out), 4)
         cell = sigmoid(f + 1) * cell + sigmoid(i) * np.tanh(g)
         out = sigmoid(o) * np.tanh(cell)
-        deep = np.tanh(dense(params["mix"], np.concatenate([word, out, context])))
+        deep = np.tanh(dense(params["mix"], np.concatenate([out, word, context])))
         logits.append((words["unembedding"] @ deep + words["bias"])[:V])
         maps.append(weights)
     return np.stack(logits), np.stack(maps)
