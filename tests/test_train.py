@@ -67,6 +67,19 @@ def test_a_batch_in_parts_is_the_same_step():
     assert_close(parted.trained, whole.trained, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("parts", [1, 2])
+def test_the_baseline_follows_the_likelihood(parts):
+    config = settings()
+    config.accumulate = parts
+    state, step = start(config)
+    expected = 0.0
+    for seed in range(3):
+        state, metrics = step(state, batch(seed))
+        expected = 0.9 * expected - 0.1 * float(metrics["nll"])
+        assert float(state.baseline) == pytest.approx(expected, rel=1e-5)
+    assert expected < -0.1
+
+
 def test_padding_and_rows_without_captions_have_no_part_in_a_step():
     state, step = start(settings())
     given = batch()

@@ -10,7 +10,7 @@ from jaxcap.models.cells import CELLS
 from jaxcap.models.looking import Look
 from jaxcap.models.memory import Memory
 from jaxcap.models.recurrent import RecurrentDecoder
-from jaxcap.models.seen import SEEN
+from jaxcap.models.seen import SEEN, draws
 
 B, K, T, S, D, V = 2, 3, 4, 5, 6, 9
 RNG = np.random.default_rng(0)
@@ -143,6 +143,25 @@ def test_hard_attention_sees_one_token_of_half_of_the_images():
         p = np.asarray(weights)[drew][..., place]
         sigma = np.sqrt((p * (1 - p)).sum())
         assert abs((places[drew] == place).sum() - p.sum()) < 4 * sigma
+
+
+def test_each_word_draws_for_itself():
+    """All words look alike, and what they draw differs."""
+    decoder = RecurrentDecoder(V, 8, 40, hard=True)
+    tokens = jnp.full((B, K, 30), 4, jnp.int32)
+    params = drawn(decoder.init, MEMORY, tokens)["params"]
+    params["stack"]["look"]["query"] = jax.tree.map(
+        jnp.zeros_like, params["stack"]["look"]["query"]
+    )
+    tell = jax.jit(
+        lambda key: decoder.apply(
+            {"params": params}, MEMORY, tokens, True, rngs={"dropout": key}, mutable=[SEEN]
+        )
+    )
+    logps = [np.asarray(draws(tell(jax.random.key(seed))[1])) for seed in range(4)]
+    drew = [row for logp in logps for row in logp.reshape(B * K, -1) if row.any()]
+    assert len(drew) > K
+    assert all(len(set(row.tolist())) > 1 for row in drew)
 
 
 @pytest.mark.parametrize(

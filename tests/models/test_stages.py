@@ -212,6 +212,20 @@ def test_a_bridge_that_pools_gives_one_token():
     np.testing.assert_allclose(one[:, 0], expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("memory", [MEMORY, MEMORY.as_one()], ids=["pooled", "one token"])
+def test_tokens_are_dropped_but_never_all(memory):
+    bridge = Bridge(6, norm=False, pool=True, token_dropout=0.9)
+    params = drawn(bridge, memory)
+    apply = jax.jit(lambda key: bridge.apply(params, memory, True, rngs={"dropout": key}))
+    bias = params["params"]["project"]["bias"]
+    found = [apply(jax.random.key(seed)) for seed in range(20)]
+    for one in found:
+        assert one.mask.all()
+        assert (jnp.abs(one.tokens - bias[None, None]) > 1e-3).any(axis=-1).all()
+    varied = {np.asarray(one.tokens).tobytes() for one in found}
+    assert (len(varied) > 5) == (memory is MEMORY)
+
+
 def test_what_is_shown_is_shown_by_its_pixels_or_by_what_was_kept():
     images = RNG.integers(0, 256, (3, 8, 8, 3), np.uint8)
     assert pictures(images).kept() is None
