@@ -235,6 +235,12 @@ class Run:
                 f"from it in a run of its own: --config.init_from={self.path} and another "
                 "--workdir."
             )
+        if lacks := set(TRAIN) - {*self.checkpoints.item_metadata(step)["train"]}:
+            raise UserError(
+                f"{self.path} was written by an earlier version, whose training cannot go on (it "
+                f"has no {', '.join(lacks)}). Start from it in a run of its own: "
+                f"--config.init_from={self.path} and another --workdir."
+            )
         model = {"params": {**like.frozen, **like.average}, "stats": like.stats}
         train = {name: getattr(like, name) for name in TRAIN}
         self._check_same(step, "model", "params", model["params"])

@@ -110,6 +110,10 @@ def completed(fields: Mapping[str, Any]) -> ConfigDict:
     A new field of `base` therefore has for its default what was done before there was the field.
     """
     config = ConfigDict(base().to_dict())
+    fields = dict(fields)
+    if "smoothing" in fields.get("optim", {}):  # where it was before objectives had more terms
+        optim = dict(fields["optim"])
+        fields |= {"optim": optim, "objective": {"smoothing": optim.pop("smoothing")}}
     with config.ignore_type():  # JSON writes 1.0 as it pleases, and a tuple as a list
         config.update(fields)
     return config

@@ -9,6 +9,7 @@ import numpy as np
 import optax
 import pytest
 
+from jaxcap import checkpoint as module
 from jaxcap.checkpoint import Run, write_text
 from jaxcap.config import base
 from jaxcap.errors import UserError
@@ -80,6 +81,12 @@ def test_the_state_of_every_optimizer_is_read(kind, tmp_path):
     run.wait()
     restored = Run(run.path).restore_train(1, shapes(saved.replace(opt_state=tx.init(trained))))
     jax.tree.map(np.testing.assert_array_equal, restored, saved)
+
+
+def test_a_run_of_an_earlier_version_is_not_gone_on_with(run, monkeypatch):
+    monkeypatch.setattr(module, "TRAIN", (*module.TRAIN, "newer"))
+    with pytest.raises(UserError, match=r"earlier version.*no newer.*--config.init_from="):
+        run.restore_train(2, shapes(state(2)))
 
 
 def test_another_optimizer_cannot_go_on(run):

@@ -3,7 +3,7 @@
 import pytest
 from tiny_run import get_config
 
-from jaxcap.config import check
+from jaxcap.config import base, check, completed
 from jaxcap.errors import UserError
 
 
@@ -70,3 +70,13 @@ def test_what_is_shown_of_a_record_fits_together(fields, message):
     config.data.update(fields)
     with pytest.raises(UserError, match=message):
         check(config)
+
+
+def test_a_config_of_before_objectives_had_terms_is_read():
+    fields = base().to_dict()
+    del fields["objective"]
+    fields["optim"]["smoothing"] = 0.3
+    config = completed(fields)
+    assert config.objective.smoothing == 0.3
+    assert config.objective.captions == 1.0
+    assert "smoothing" not in config.optim
