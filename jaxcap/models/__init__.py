@@ -28,6 +28,7 @@ from jaxcap.models.captioning import CaptionModel
 from jaxcap.models.discrete_vae import DiscreteVAE
 from jaxcap.models.efficientnet import EfficientNetLite
 from jaxcap.models.given import Given
+from jaxcap.models.halve import Halve
 from jaxcap.models.inception import InceptionV3
 from jaxcap.models.recurrent import RecurrentDecoder
 from jaxcap.models.refine import Refine
@@ -54,6 +55,7 @@ STAGES: dict[str, Part] = {
     "bidirectional": Bidirectional,
     "regions": Regions,
     "refine": Refine,
+    "halve": Halve,
 }
 DECODERS: dict[str, Part] = {
     "transformer": TransformerDecoder,

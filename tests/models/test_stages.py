@@ -9,6 +9,7 @@ from showing import pictures
 from jaxcap.errors import UserError
 from jaxcap.models.bidirectional import Bidirectional
 from jaxcap.models.bridge import Bridge
+from jaxcap.models.halve import Halve
 from jaxcap.models.memory import Memory, cells, from_grid
 from jaxcap.models.refine import Refine, WindowsAndWhole
 from jaxcap.models.regions import Regions
@@ -100,6 +101,23 @@ def test_refined_cells_and_the_whole_become_tokens():
     np.testing.assert_array_equal(found.whole, found.tokens[:, 0])
     np.testing.assert_array_equal(found.places()[0, 0], [0, 0, 1, 1])
     np.testing.assert_array_equal(found.places()[0, 1:], cells(4, 4))
+
+
+def test_half_the_rows_and_columns_are_left_and_know_their_neighbours():
+    grid = RNG.normal(size=(B, 4, 6, D)).astype(np.float32)
+    stage, memory = Halve(3), from_grid(jnp.asarray(grid))
+    params = drawn(stage, memory, NOTHING)
+    found = stage.apply(params, memory, NOTHING)
+    assert found.grid == (2, 3)
+    assert found.mask.all()
+    kernel, bias = (np.asarray(params["params"]["conv_0"][name]) for name in ("kernel", "bias"))
+    padded = np.pad(grid, ((0, 0), (0, 1), (0, 1), (0, 0)))
+    for i, j in np.ndindex(2, 3):
+        around = padded[:, 2 * i : 2 * i + 3, 2 * j : 2 * j + 3]
+        expected = np.einsum("bijd,ijde->be", around, kernel) + bias
+        np.testing.assert_allclose(found.tokens[:, 3 * i + j], expected, atol=1e-5)
+    with pytest.raises(UserError, match=r"reads a map of cells.*5 tokens, a map of 0 x 0"):
+        stage.init(jax.random.key(0), MEMORY, NOTHING)
 
 
 def windowed(params, x, whole, heads, window, shift):
