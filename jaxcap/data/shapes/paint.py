@@ -79,9 +79,10 @@ def paint(scene: Scene, size: int, rng: Random) -> UInt8[np.ndarray, "size size 
 def box(thing: Thing, size: int) -> Box:
     """The tight box around a painted thing and its rim, in shares of the picture's sides."""
     rows, columns, outside = _outside(thing, size)
-    down, across = np.nonzero(outside <= RIM_WIDTH * size / FRAME)
-    left, top = columns.start + int(across.min()), rows.start + int(down.min())
-    right, bottom = columns.start + int(across.max()) + 1, rows.start + int(down.max()) + 1
+    covered = outside <= RIM_WIDTH * size / FRAME
+    across, down = np.flatnonzero(covered.any(0)), np.flatnonzero(covered.any(1))
+    left, top = columns.start + int(across[0]), rows.start + int(down[0])
+    right, bottom = columns.start + int(across[-1]) + 1, rows.start + int(down[-1]) + 1
     return left / size, top / size, right / size, bottom / size
 
 
