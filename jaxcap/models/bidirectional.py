@@ -56,7 +56,7 @@ class _Reader(nn.Module):
     def __call__(self, x: Float[Array, "B S D"], mask: Bool[Array, "B S"]) -> Float[Array, "B S E"]:
         cell = cell_of(self.cell)(self.width, self.dtype, name="cell")
         read = nn.Dense(cell.gates * self.width, dtype=self.dtype, name="read")(x)
-        start = (jnp.zeros((len(x), self.width), self.dtype),) * cell.remembers
+        start = (jnp.zeros((len(x), self.width)),) * cell.remembers
 
         def tick(cell: Any, state: State, token: Any) -> tuple[State, Array]:
             gates, real = token
@@ -65,7 +65,7 @@ class _Reader(nn.Module):
                 jnp.where(real[:, None], after, before)
                 for after, before in zip(new, state, strict=True)
             )
-            return state, state[0]
+            return state, state[0].astype(self.dtype)
 
         over_tokens = nn.scan(
             tick,

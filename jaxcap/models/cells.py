@@ -6,11 +6,13 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Float32, PRNGKeyArray
 
 from jaxcap.errors import UserError, did_you_mean
 
-State = tuple[Float[Array, "... D"], ...]  # what a layer remembers; its output comes first
+# What a layer remembers; its output comes first. It is float32 whatever the products are computed
+# in: what one word adds to it may be less than a coarser number can take up.
+State = tuple[Float32[Array, "... D"], ...]
 
 
 class LSTM(nn.Module):
@@ -22,7 +24,7 @@ class LSTM(nn.Module):
 
     Attributes:
       width: D.
-      dtype: of the computation.
+      dtype: of the product.
     """
 
     width: int
@@ -35,7 +37,7 @@ class LSTM(nn.Module):
         """The state after one more input; `of_input` is [..., 4 D]."""
         out, cell = state
         gates = of_input + _recurrent(self.width, self.gates, self.dtype, name="recurrent")(out)
-        i, f, g, o = jnp.split(gates, self.gates, axis=-1)
+        i, f, g, o = jnp.split(gates.astype(cell.dtype), self.gates, axis=-1)
         # A bias of one keeps gradients alive over many words (Jozefowicz et al., 2015).
         cell = jax.nn.sigmoid(f + 1) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
         return jax.nn.sigmoid(o) * jnp.tanh(cell), cell
@@ -58,7 +60,7 @@ class GRU(nn.Module):
         (out,) = state
         of_state = _recurrent(self.width, self.gates, self.dtype, name="recurrent")(out)
         (r, z, n), (hr, hz, hn) = (
-            jnp.split(each, self.gates, axis=-1) for each in (of_input, of_state)
+            jnp.split(each.astype(out.dtype), self.gates, axis=-1) for each in (of_input, of_state)
         )
         r, z = jax.nn.sigmoid(r + hr), jax.nn.sigmoid(z + hz)
         return ((1 - z) * jnp.tanh(n + r * hn) + z * out,)

@@ -65,9 +65,10 @@ class RecurrentStack(nn.Module):
         remembers = cell_of(self.cell).remembers
         shape = (len(memory.mask), 1, self.depth, remembers, self.width)
         if self.starts:
-            states = jnp.tanh(self.start(memory.pooled().astype(self.dtype))).reshape(shape)
+            start = self.start(memory.pooled().astype(self.dtype))
+            states = jnp.tanh(start.astype(jnp.float32)).reshape(shape)
         else:
-            states = jnp.zeros(shape, self.dtype)
+            states = jnp.zeros(shape)
         return tuple(tuple(states[:, :, i, j] for j in range(remembers)) for i in range(self.depth))
 
     def read(self, words: Float[Array, "B K T E"]) -> Float[Array, "B K T G"]:
@@ -79,7 +80,7 @@ class RecurrentStack(nn.Module):
     ) -> tuple[States, tuple[Float[Array, "B K D"], Float[Array, "B K E"]]]:
         """The states after one word more, what the last layer says, and what was seen."""
         views, drawn, whole = image
-        last = x = states[-1][0]
+        last = x = states[-1][0].astype(self.dtype)
         seen = jnp.broadcast_to(whole[:, None], (*last.shape[:2], whole.shape[-1]))
         new = []
         for i, (cell, state) in enumerate(zip(self.cells, states, strict=True)):
@@ -90,7 +91,7 @@ class RecurrentStack(nn.Module):
                 seen = self.look(x, views, drawn, train)
                 gates = gates + self.reads_seen(seen)
             new.append(cell(state, gates))
-            x = new[-1][0]
+            x = new[-1][0].astype(self.dtype)
         if self.look is not None and self.looks == self.depth:
             seen = self.look(x, views, drawn, train)
         return tuple(new), (x, seen)

@@ -60,6 +60,31 @@ def test_a_cell_is_that_of_pytorch(kind):
         np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("kind", "gates"),
+    # (i, f, g, o) and (r, z, n): so much is forgotten and added that a thousandth changes a step
+    [("lstm", (-6.9, 20.0, 20.0, 20.0)), ("gru", (0.0, 6.9, 20.0))],
+)
+def test_small_changes_add_up_in_bfloat16(kind, gates):
+    """To what they do in float32, where a state in bfloat16 would stay as it was."""
+
+    def after(dtype):
+        cell = CELLS[kind](1, dtype)
+        read = jnp.asarray(gates, dtype)[None]
+        state = (jnp.full((1, 1), 0.5),) * cell.remembers
+        params = jax.tree.map(jnp.zeros_like, cell.init(jax.random.key(0), state, read))
+
+        def tick(state, _):
+            return cell.apply(params, state, read), None
+
+        return jax.lax.scan(tick, state, length=100)[0]
+
+    for coarse, fine in zip(after("bfloat16"), after("float32"), strict=True):
+        assert coarse.dtype == jnp.float32
+        assert fine > 0.53
+        np.testing.assert_allclose(coarse, fine, rtol=1e-2)
+
+
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
