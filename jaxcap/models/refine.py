@@ -6,12 +6,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxcap.errors import UserError
-from jaxcap.models.attention import BLOCKED, Attention, attend_memory
+from jaxcap.models.attention import Attention, attend_memory
 from jaxcap.models.blocks import Mlp, Residual, Style
 from jaxcap.models.dropout import Dropout
 from jaxcap.models.memory import Memory
 from jaxcap.models.shown import Shown
-from jaxcap.models.windows import cut, distances, joined, neighbours
+from jaxcap.models.windows import Windows
 
 CELU = 1.3  # alpha of the activation behind the first layer
 
@@ -56,8 +56,10 @@ class Refine(nn.Module):
         )
         layer = nn.remat(RefineBlock, static_argnums=(3,)) if self.remat else RefineBlock
         for i in range(self.depth):
-            shift = self.window // 2 if i % 2 and self.window < min(rows, columns) else 0
-            block = layer(self.heads, self.mlp_width, self.window, shift, style, name=f"layer_{i}")
+            shifted = i % 2 == 1
+            block = layer(
+                self.heads, self.mlp_width, self.window, shifted, style, name=f"layer_{i}"
+            )
             x, whole = block(x, whole, train)
         tokens = jnp.concatenate([whole, x.reshape(B, S, self.width)], axis=1)
         return memory.replace(tokens=tokens, mask=jnp.ones((B, S + 1), bool), whole=whole[:, 0])
@@ -69,14 +71,14 @@ class RefineBlock(nn.Module):
     heads: int
     mlp_width: int
     window: int
-    shift: int
+    shifted: bool
     style: Style
 
     @nn.compact
     def __call__(
         self, x: Float[Array, "B h w D"], whole: Float[Array, "B 1 D"], train: bool
     ) -> tuple[Float[Array, "B h w D"], Float[Array, "B 1 D"]]:
-        look = WindowsAndWhole(self.heads, self.window, self.shift, self.style.dtype, name="look")
+        look = WindowsAndWhole(self.heads, self.window, self.shifted, self.style.dtype, name="look")
         seen = look(x, whole)
         around = Residual(self.style, name="attention_residual")
         x, whole = (
@@ -95,7 +97,7 @@ class WindowsAndWhole(nn.Module):
 
     heads: int
     window: int
-    shift: int
+    shifted: bool
     dtype: str
 
     @nn.compact
@@ -105,21 +107,19 @@ class WindowsAndWhole(nn.Module):
         B, rows, columns, D = x.shape
         attention = Attention(self.heads, self.dtype, name="attention")
         of_whole = attention.keys_values(whole)
-        windows = cut(jnp.roll(x, (-self.shift, -self.shift), (1, 2)), self.window)
-        everywhere = (B, windows.shape[1], *of_whole[0].shape[1:])
+        windows = Windows.of(x, self.window, self.shifted)
+        near = windows.cut(x)
+        everywhere = (B, near.shape[1], *of_whole[0].shape[1:])
         key, value = (
             jnp.concatenate([own, jnp.broadcast_to(one[:, None], everywhere)], axis=-2)
-            for own, one in zip(attention.keys_values(windows), of_whole, strict=True)
+            for own, one in zip(attention.keys_values(near), of_whole, strict=True)
         )
         span = (2 * self.window - 1) ** 2
         table = self.param("distances", nn.initializers.normal(0.02), (span, self.heads))
-        bias = distances(table, self.window, self.window)[None, None]
-        if self.shift:
-            together = neighbours(rows, columns, self.window, self.shift)
-            bias = jnp.where(jnp.asarray(together)[None, :, None], bias, BLOCKED)
+        bias = windows.bias(table, self.window)
         bias = jnp.concatenate([bias, jnp.zeros((*bias.shape[:-1], 1), bias.dtype)], axis=-1)
-        cells = attention.merge(attend_memory(attention.queries(windows), (key, value), None, bias))
-        cells = jnp.roll(joined(cells, rows, columns), (self.shift, self.shift), (1, 2))
+        cells = attend_memory(attention.queries(near), (key, value), None, bias)
+        cells = windows.joined(attention.merge(cells))
 
         of_cells = attention.keys_values(x.reshape(B, rows * columns, D))
         key, value = (

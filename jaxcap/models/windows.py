@@ -1,6 +1,7 @@
 """Attention within windows of a map, and how a map is cut into them (Swin Transformer)."""
 
 from functools import cache
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -39,54 +40,80 @@ class WindowBlock(nn.Module):
         return around.leave(x, y, train)
 
     def _attended(self, x: Float[Array, "B h w D"]) -> Float[Array, "B h w D"]:
-        rows, columns = x.shape[1:3]
-        side = min(self.window, rows, columns)
-        shift = self.window // 2 if self.shifted and self.window < min(rows, columns) else 0
-        x = jnp.roll(pad_to_multiple(x, side), (-shift, -shift), (1, 2))
-        padded = x.shape[1:3]
         attention = Attention(self.heads, self.style.dtype, self.style.biases, name="attention")
-        x = cut(x, side)
-        span = 2 * self.window - 1
-        init = nn.initializers.normal(0.02)
-        table = self.param("distances", init, (span * span, self.heads))
-        bias = distances(table, side, self.window)[None, None]
-        if shift:
-            together = jnp.asarray(neighbours(*padded, side, shift))[None, :, None]
-            bias = jnp.where(together, bias, BLOCKED)
+        windows = Windows.of(x, self.window, self.shifted)
+        x = windows.cut(x)
+        span = (2 * self.window - 1) ** 2
+        table = self.param("distances", nn.initializers.normal(0.02), (span, self.heads))
+        bias = windows.bias(table, self.window)
         x = attend_memory(attention.queries(x), attention.keys_values(x), None, bias)
-        x = jnp.roll(joined(attention.merge(x), *padded), (shift, shift), (1, 2))
-        return x[:, :rows, :columns]
+        return windows.joined(attention.merge(x))
 
 
-def distances(table: Float[Array, "P H"], side: int, reach: int) -> Float[Array, "H N N"]:
-    """What each head adds to the score of two cells of a window, by how far apart they are.
+class Windows(NamedTuple):
+    """How a map is cut into windows.
 
-    Args:
-      table: for each distance within a window of `reach` cells a side.
-      side: of the window, no larger.
+    Attributes:
+      rows, columns: of the map.
+      side: of a window, in cells.
+      shift: the windows lie so many cells further down and to the right.
     """
-    return jnp.moveaxis(table[cell_distances((side, side), (reach, reach))], -1, 0)
+
+    rows: int
+    columns: int
+    side: int
+    shift: int
+
+    @classmethod
+    def of(cls, x: Float[Array, "B h w D"], side: int, shifted: bool) -> "Windows":
+        """Those of a map, shifted by half a window or not; see `WindowBlock` for small maps."""
+        rows, columns = x.shape[1:3]
+        if side < min(rows, columns):
+            return cls(rows, columns, side, side // 2 if shifted else 0)
+        return cls(rows, columns, min(rows, columns), 0)
+
+    def cut(self, x: Float[Array, "B h w D"]) -> Float[Array, "B W N D"]:
+        """The W windows with their N = side x side cells, both row by row; zeros past the map."""
+        x = jnp.roll(pad_to_multiple(x, self.side), (-self.shift, -self.shift), (1, 2))
+        B, rows, columns, D = x.shape
+        x = x.reshape(B, rows // self.side, self.side, columns // self.side, self.side, D)
+        return x.swapaxes(2, 3).reshape(B, -1, self.side**2, D)
+
+    def joined(self, x: Float[Array, "B W N D"]) -> Float[Array, "B h w D"]:
+        """The map of these windows; the opposite of `cut`."""
+        B, _, _, D = x.shape
+        rows, columns = self._padded
+        x = x.reshape(B, rows // self.side, columns // self.side, self.side, self.side, D)
+        x = x.swapaxes(2, 3).reshape(B, rows, columns, D)
+        x = jnp.roll(x, (self.shift, self.shift), (1, 2))
+        return x[:, : self.rows, : self.columns]
+
+    def bias(self, table: Float[Array, "P H"], reach: int) -> Float[Array, "1 #W H N N"]:
+        """What each head adds to the score of two cells of a window, by how far apart they are.
+
+        Those that only shifting brought together do not see each other.
+
+        Args:
+          table: for each distance within a window of `reach` cells a side, no fewer than these.
+        """
+        near = cell_distances((self.side, self.side), (reach, reach))
+        bias = jnp.moveaxis(table[near], -1, 0)[None, None]
+        if not self.shift:
+            return bias
+        together = jnp.asarray(neighbours(*self._padded, self.side, self.shift))
+        return jnp.where(together[None, :, None], bias, BLOCKED)
+
+    @property
+    def _padded(self) -> tuple[int, int]:
+        """Rows and columns of whole windows."""
+        down, across = (-(-size // self.side) * self.side for size in (self.rows, self.columns))
+        return down, across
 
 
 def pad_to_multiple(x: Float[Array, "B h w D"], side: int) -> Float[Array, "B h2 w2 D"]:
     """Zeros at the lower and the right edge, until the side divides height and width."""
     after = [(0, -size % side) for size in x.shape[1:3]]
     return jnp.pad(x, ((0, 0), *after, (0, 0)))
-
-
-def cut(x: Float[Array, "B h w D"], side: int) -> Float[Array, "B W N D"]:
-    """A map as its W windows of N = side x side cells, both row by row."""
-    B, rows, columns, D = x.shape
-    x = x.reshape(B, rows // side, side, columns // side, side, D)
-    return x.swapaxes(2, 3).reshape(B, -1, side * side, D)
-
-
-def joined(x: Float[Array, "B W N D"], rows: int, columns: int) -> Float[Array, "B h w D"]:
-    """The map of these windows; the opposite of `cut`."""
-    B, _, N, D = x.shape
-    side = round(N**0.5)
-    x = x.reshape(B, rows // side, columns // side, side, side, D)
-    return x.swapaxes(2, 3).reshape(B, rows, columns, D)
 
 
 @cache

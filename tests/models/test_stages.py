@@ -161,15 +161,15 @@ def windowed(params, x, whole, heads, window, shift):
     return found, answer(whole, kv["key"], kv["value"], 0.0)
 
 
-@pytest.mark.parametrize("shift", [0, 1])
-def test_a_refining_layer_looks_as_it_is_written(shift):
-    look = WindowsAndWhole(2, 2, shift, "float32")
+@pytest.mark.parametrize("shifted", [False, True])
+def test_a_refining_layer_looks_as_it_is_written(shifted):
+    look = WindowsAndWhole(2, 2, shifted, "float32")
     x = jnp.asarray(RNG.normal(size=(1, 4, 6, 8)).astype(np.float32))
     whole = jnp.asarray(RNG.normal(size=(1, 1, 8)).astype(np.float32))
     params = drawn(look, x, whole)
     cells_seen, whole_seen = jax.jit(look.apply)(params, x, whole)
     exact = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params["params"])
-    expected = windowed(exact, np.asarray(x[0], np.float64), np.asarray(whole[0, 0]), 2, 2, shift)
+    expected = windowed(exact, np.asarray(x[0], np.float64), np.asarray(whole[0, 0]), 2, 2, shifted)
     np.testing.assert_allclose(cells_seen[0], expected[0], atol=1e-4)
     np.testing.assert_allclose(whole_seen[0, 0], expected[1], atol=1e-4)
 

@@ -7,7 +7,7 @@ import pytest
 
 from jaxcap.models.blocks import Style
 from jaxcap.models.swin import Merge
-from jaxcap.models.windows import WindowBlock, cut, joined, pad_to_multiple
+from jaxcap.models.windows import WindowBlock, Windows, pad_to_multiple
 
 STYLE = Style()
 
@@ -57,11 +57,22 @@ def test_a_window_larger_than_the_map_is_the_middle_of_its_distances():
 
 def test_windows_are_cut_row_by_row_and_joined_again():
     x = jnp.arange(2 * 4 * 6 * 1.0).reshape(2, 4, 6, 1)
-    windows = cut(x, 2)
-    assert windows.shape == (2, 6, 4, 1)
-    np.testing.assert_array_equal(windows[0, 1, :, 0], [2, 3, 8, 9])
-    np.testing.assert_array_equal(windows[1, 3, :, 0], 24 + np.array([12, 13, 18, 19]))
-    np.testing.assert_array_equal(joined(windows, 4, 6), x)
+    windows = Windows.of(x, 2, shifted=False)
+    found = windows.cut(x)
+    assert found.shape == (2, 6, 4, 1)
+    np.testing.assert_array_equal(found[0, 1, :, 0], [2, 3, 8, 9])
+    np.testing.assert_array_equal(found[1, 3, :, 0], 24 + np.array([12, 13, 18, 19]))
+    np.testing.assert_array_equal(windows.joined(found), x)
+
+
+def test_shifted_windows_of_a_map_that_they_do_not_divide_are_joined_to_it():
+    x = jnp.arange(1, 1 + 5 * 7 * 1.0).reshape(1, 5, 7, 1)
+    windows = Windows.of(x, 3, shifted=True)
+    found = windows.cut(x)
+    assert found.shape == (1, 6, 9, 1)
+    np.testing.assert_array_equal(found[0, 0, :, 0], [9, 10, 11, 16, 17, 18, 23, 24, 25])
+    np.testing.assert_array_equal(found[0, -1, :, 0], [0, 0, 29, 0, 0, 0, 0, 0, 1])
+    np.testing.assert_array_equal(windows.joined(found), x)
 
 
 def test_zeros_come_after_and_only_where_they_are_needed():
