@@ -80,9 +80,7 @@ def _loop(experiment: Experiment, run: Run, state: TrainState, mesh: Mesh) -> No
         workers=config.data.workers,
         host=(jax.process_index(), jax.process_count()),
     )
-    step_function = make_step(
-        experiment.model, config, experiment.optimizer, experiment.tokenizer.bos
-    )
+    step_function = make_step(experiment.model, config, experiment.optimizer, experiment.tokenizer)
     compiled, clock, window = None, Clock(), Window(start)
     with closing(batches), _sigterm() as stop, Bar(start, config.steps) as bar:
         for step in range(start + 1, config.steps + 1):

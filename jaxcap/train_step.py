@@ -9,6 +9,7 @@ import optax
 from jaxtyping import Array, Float
 from ml_collections import ConfigDict
 
+from jaxcap.data.text import Tokenizer
 from jaxcap.models.captioning import CaptionModel
 from jaxcap.objective import Counts, Progress, make_objective
 from jaxcap.optim import Params
@@ -20,7 +21,10 @@ Batch = Mapping[str, Array]
 
 
 def make_step(
-    model: CaptionModel, config: ConfigDict, tx: optax.GradientTransformation, bos: int
+    model: CaptionModel,
+    config: ConfigDict,
+    tx: optax.GradientTransformation,
+    tokenizer: Tokenizer,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
     """The function (state, batch) -> (state, metrics) that training compiles.
 
@@ -28,7 +32,7 @@ def make_step(
     on seed and step alone, so that a resumed run draws what the unbroken one would have drawn.
     """
     root = jax.random.fold_in(jax.random.key(config.seed), 1)
-    objective = make_objective(model, config.objective, bos)
+    objective = make_objective(model, config.objective, tokenizer)
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(root, state.step)

@@ -230,8 +230,8 @@ def test_a_step_on_kept_memories_is_a_step_on_the_pixels(frozen, tmp_path):
             batches.close()
             assert kind in batch
             state, _ = experiment.fresh_state()
-            bos = experiment.tokenizer.bos
-            step = make_step(experiment.model, config, experiment.optimizer, bos)
+            tokenizer = experiment.tokenizer
+            step = make_step(experiment.model, config, experiment.optimizer, tokenizer)
             found[kind] = compile_step(step, state, batch)(state, batch)
     (kept, kept_metrics), (seen, metrics) = found["memory"], found["image"]
     np.testing.assert_allclose(kept_metrics["loss"], metrics["loss"], rtol=1e-3)

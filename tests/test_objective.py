@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,22 +10,26 @@ import pytest
 from ml_collections import ConfigDict
 
 from jaxcap.config import base
+from jaxcap.data.text import build_tokenizer
 from jaxcap.models import build
 from jaxcap.models.captioning import caption_logp
+from jaxcap.models.memory import Memory
 from jaxcap.models.seen import SEEN, maps
 from jaxcap.models.shown import Shown
 from jaxcap.objective import Counts, Progress, make_objective
 from jaxcap.objective.attention import entropy, reinforce, unevenness
 from jaxcap.objective.own_words import with_own_words
 
-B, K, T, S, V, BOS = 4, 2, 5, 3, 9, 1
+B, K, T, S = 4, 2, 5, 3
+TOKENIZER = build_tokenizer("word", ["a b c d"], prompts=("<prompt>",))
+V, BOS, PROMPT, FIRST = TOKENIZER.vocab_size, TOKENIZER.bos, 4, 5  # FIRST of four words
 RNG = np.random.default_rng(0)
 MASK = np.arange(T) < RNG.integers(0, T + 1, (B, K, 1))
 MASK[0] = False
 BATCH = {
     "memory": jnp.asarray(RNG.normal(size=(B, 1, S, 6)).astype(np.float32)),
     "present": jnp.ones((B, 1), bool),
-    "tokens": jnp.asarray(RNG.integers(3, V, (B, K, T)).astype(np.int32)),
+    "tokens": jnp.asarray(RNG.integers(FIRST, V, (B, K, T)).astype(np.int32)),
     "mask": jnp.asarray(MASK),
 }
 PROGRESS = Progress(jnp.float32(0.5), jnp.float32(-1.0))
@@ -85,18 +90,41 @@ def test_reinforce_climbs_the_expected_reward():
         np.testing.assert_allclose(mean, exact, atol=1e-6)
 
 
+def own_words(inputs, logits, share=1.0):
+    key = jax.random.key(0)
+    found = with_own_words(jnp.asarray(inputs), logits, jnp.float32(share), TOKENIZER, key)
+    return np.asarray(found)
+
+
 def test_own_words_take_the_place_of_true_ones_as_often_as_asked():
-    inputs = jnp.asarray(RNG.integers(0, V, (20, 10, 50)).astype(np.int32))
-    logits = jnp.full((20, 10, 50, V + 1), -1e9).at[..., V].set(0.0)  # says the word V, always
+    inputs = RNG.integers(FIRST, V - 1, (20, 10, 50)).astype(np.int32)
+    logits = jnp.full((*inputs.shape, V), -1e9).at[..., V - 1].set(0.0)  # says this word, always
     for share in (0.0, 0.25, 1.0):
-        found = np.asarray(with_own_words(inputs, logits, jnp.float32(share), jax.random.key(0)))
+        found = own_words(inputs, logits, share)
         np.testing.assert_array_equal(found[..., 0], inputs[..., 0])
-        own = found[..., 1:] == V
-        np.testing.assert_array_equal(found[..., 1:][~own], np.asarray(inputs)[..., 1:][~own])
+        own = found[..., 1:] == V - 1
+        np.testing.assert_array_equal(found[..., 1:][~own], inputs[..., 1:][~own])
         assert own.mean() == pytest.approx(share, abs=0.02)
-    turned = jnp.eye(V + 1)[(inputs + 1) % V] * 1e9  # says the word after the one that it read
-    said = np.asarray(with_own_words(inputs, turned, jnp.float32(1.0), jax.random.key(0)))
-    np.testing.assert_array_equal(said[..., 1:], (np.asarray(inputs)[..., :-1] + 1) % V)
+    following = (inputs - FIRST + 1) % (V - FIRST) + FIRST
+    found = own_words(inputs, jnp.eye(V)[following] * 1e9)  # says the word after the one it read
+    np.testing.assert_array_equal(found[..., 1:], following[..., :-1])
+
+
+def test_a_prompt_is_given_and_stays():
+    inputs = RNG.integers(FIRST, V - 1, (B, K, T)).astype(np.int32)
+    inputs[..., 0], inputs[1:, :, 1] = BOS, PROMPT
+    logits = jnp.full((B, K, T, V), -1e9).at[..., V - 1].set(0.0)
+    found = own_words(inputs, logits)
+    stays = np.isin(inputs, [BOS, PROMPT])
+    np.testing.assert_array_equal(found[stays], inputs[stays])
+    assert (found[~stays] == V - 1).all()
+
+
+def test_what_no_search_may_say_is_not_drawn():
+    inputs = np.full((1, 1, 2000), FIRST, np.int32)
+    logits = jnp.zeros((1, 1, 2000, V)).at[..., TOKENIZER.banned].set(20.0)
+    drawn = set(own_words(inputs, logits)[..., 1:].ravel().tolist())
+    assert drawn == set(range(V)) - set(TOKENIZER.banned)
 
 
 @lru_cache
@@ -113,7 +141,7 @@ def captioner(**decoder):
 def run(objective, decoder, batch=BATCH, counts=None, progress=PROGRESS):
     model, variables = captioner(**decoder)
     settings = ConfigDict({**base().objective.to_dict(), "smoothing": 0.0, **objective})
-    work = jax.jit(make_objective(model, settings, BOS))
+    work = jax.jit(make_objective(model, settings, TOKENIZER))
     return work(variables, batch, jax.random.key(1), counts or Counts.of(batch), progress)
 
 
@@ -148,6 +176,23 @@ def test_own_words_are_read_the_more_the_longer_it_trains():
     plain, _ = run({}, {})
     assert found[0.0] == plain
     assert found[1.0] != plain
+
+
+def test_an_image_is_encoded_once_for_what_is_said_and_what_is_taught():
+    encoded = []
+
+    class Encoder(nn.Module):
+        def __call__(self, image, train=False):
+            encoded.append(image.shape)
+            return Memory(jnp.zeros((B, S, 6)), jnp.ones((B, S), bool))
+
+    model, variables = captioner()
+    settings = ConfigDict({**base().objective.to_dict(), "scheduled_sampling": 1.0})
+    objective = make_objective(model.clone(encoder=Encoder()), settings, TOKENIZER)
+    batch = {**BATCH, "image": jnp.zeros((B, 1, 8, 8, 3), jnp.uint8)}
+    del batch["memory"]
+    jax.eval_shape(objective, variables, batch, jax.random.key(1), Counts.of(batch), PROGRESS)
+    assert len(encoded) == 1
 
 
 def test_the_likelihood_is_that_of_the_captions():

@@ -63,8 +63,9 @@ def steps_on(sizes, run, changes):
             }
             batch = to_devices(rows, experiment.mesh)
             if compiled is None:
-                bos = experiment.tokenizer.bos
-                step = make_step(experiment.model, config, experiment.optimizer, bos)
+                step = make_step(
+                    experiment.model, config, experiment.optimizer, experiment.tokenizer
+                )
                 compiled = compile_step(step, state, batch)
             state, metrics = compiled(state, batch)
             losses.append(float(metrics["loss"]))

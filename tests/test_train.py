@@ -10,6 +10,7 @@ from PIL import Image
 from tiny_run import get_config
 
 from jaxcap.checkpoint import Run
+from jaxcap.data.text import build_tokenizer
 from jaxcap.errors import UserError
 from jaxcap.models import build
 from jaxcap.optim import optimizer, split
@@ -17,7 +18,8 @@ from jaxcap.state import init_variables, new_state
 from jaxcap.train import train
 from jaxcap.train_step import make_step
 
-VOCABULARY, BOS = 20, 1
+TOKENIZER = build_tokenizer("word", ["a b c d e f g h i j k l m n o p"])
+VOCABULARY = TOKENIZER.vocab_size
 
 
 def settings(**optim):
@@ -46,7 +48,7 @@ def start(config):
     params, stats = init(jax.random.key(0))
     trained, _ = split(params, config.optim.parts or ())
     tx = optimizer(config.optim, config.steps, trained)
-    return new_state(params, stats, config, tx), jax.jit(make_step(model, config, tx, BOS))
+    return new_state(params, stats, config, tx), jax.jit(make_step(model, config, tx, TOKENIZER))
 
 
 def assert_close(mine, others, **tolerance):

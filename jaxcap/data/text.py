@@ -56,6 +56,11 @@ class Tokenizer:
         return tuple(sorted({self.pad, self.bos, self.unk} - {self.eos, -1}))
 
     @property
+    def given(self) -> tuple[int, ...]:
+        """Ids that stand before the words of a caption: BOS and the prompts."""
+        return (self.bos, *self._prompts.values())
+
+    @property
     def signature(self) -> str:
         """What a score's protocol says of the tokenizer."""
         digest = hashlib.sha256(self.backend.to_str().encode()).hexdigest()[:8]

@@ -26,7 +26,7 @@ class CaptionModel(nn.Module):
         self, shown: Shown, tokens: Int[Array, "B K T"], train: bool = False
     ) -> Float[Array, "B K T V"]:
         """Teacher forcing: logits of each next token for K captions of each record."""
-        return self.decoder(self.encode(shown, train), tokens, train)
+        return self.logits(self.encode(shown, train), tokens, train)
 
     def features(self, shown: Shown, train: bool = False) -> Memory:
         """The encoder alone, of B * N images: what is kept when it is frozen."""
@@ -39,6 +39,12 @@ class CaptionModel(nn.Module):
         if self.stage is not None:
             memory = self.stage(memory, shown, train)
         return self.bridge(memory.in_a_row(shown.present), train)
+
+    def logits(
+        self, memory: Memory, tokens: Int[Array, "B K T"], train: bool = False
+    ) -> Float[Array, "B K T V"]:
+        """Teacher forcing, given the memory of `encode`."""
+        return self.decoder(memory, tokens, train)
 
     def losses(self, shown: Shown, progress: Float[Array, ""]) -> dict[str, Float[Array, "B N"]]:
         """What the encoder's own objective has of each image that is there, if it has one.

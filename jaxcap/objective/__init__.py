@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 from ml_collections import ConfigDict
 
+from jaxcap.data.text import Tokenizer
 from jaxcap.models.captioning import CaptionModel, caption_logp
 from jaxcap.models.seen import SEEN, draws, maps
 from jaxcap.models.shown import Shown
@@ -53,29 +54,34 @@ class Progress(NamedTuple):
 Objective = Callable[[Any, Batch, Array, Counts, Progress], tuple[Array, Means]]
 
 
-def make_objective(model: CaptionModel, config: ConfigDict, bos: int) -> Objective:
+def make_objective(model: CaptionModel, config: ConfigDict, tokenizer: Tokenizer) -> Objective:
     """The function (variables, batch, key, counts, progress) -> (loss, means of its terms).
 
     Args:
       model: that is trained.
       config: `config.objective`.
-      bos: the id that captions begin with.
+      tokenizer: of the captions.
     """
 
     def objective(
         variables: Any, batch: Batch, key: Array, counts: Counts, progress: Progress
     ) -> tuple[Array, Means]:
         tokens, mask, shown = batch["tokens"], batch["mask"], Shown.of(batch)
-        inputs = jnp.concatenate([jnp.full_like(tokens[..., :1], bos), tokens[..., :-1]], axis=-1)
+        bos = jnp.full_like(tokens[..., :1], tokenizer.bos)
+        inputs = jnp.concatenate([bos, tokens[..., :-1]], axis=-1)
         teach, guess, draw, dream = (jax.random.fold_in(key, use) for use in range(4))
 
+        rngs = {"dropout": teach}
+        memory: Any = model.apply(variables, shown, True, method="encode", rngs=rngs)
+
         def answer(inputs: Array, key: Array) -> Any:
+            given = (memory, inputs, True)
             rngs = {"dropout": key}
-            return model.apply(variables, shown, inputs, True, rngs=rngs, mutable=[SEEN])
+            return model.apply(variables, *given, method="logits", rngs=rngs, mutable=[SEEN])
 
         if config.scheduled_sampling:
             share = config.scheduled_sampling * progress.share
-            inputs = with_own_words(inputs, answer(inputs, guess)[0], share, draw)
+            inputs = with_own_words(inputs, answer(inputs, guess)[0], share, tokenizer, draw)
         logits, looked = answer(inputs, teach)
         plain = jnp.ones(tokens.shape, jnp.float32)
         words = cross_entropy(logits, tokens, mask, plain, config.smoothing)

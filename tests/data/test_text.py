@@ -51,6 +51,7 @@ def test_the_special_ids_come_first(word, bpe):
         assert (tokenizer.pad, tokenizer.bos, tokenizer.eos, tokenizer.unk) == (0, 1, 2, 3)
         assert [tokenizer.encode(prompt) for prompt in PROMPTS] == [[4], [5]]
         assert tokenizer.banned == (0, 1, 3)
+        assert tokenizer.given == (1, 4, 5)
 
 
 @pytest.mark.parametrize("caption", CAPTIONS)

@@ -47,8 +47,8 @@ def trained(sources, tmp_path_factory):
     with jax.set_mesh(experiment.mesh):
         state, report = experiment.fresh_state()
         before = jax.tree.map(np.array, state)
-        bos = experiment.tokenizer.bos
-        step = make_step(experiment.model, experiment.config, experiment.optimizer, bos)
+        tokenizer = experiment.tokenizer
+        step = make_step(experiment.model, experiment.config, experiment.optimizer, tokenizer)
         batches = train_batches(
             experiment.train_example(), batch_size=8, seed=0, start=0, workers=0, host=(0, 1)
         )
