@@ -147,6 +147,7 @@ def check(config: ConfigDict) -> None:
     for name, rules in (("optim.parts", config.optim.parts), ("model.lora", config.model.lora)):
         _check_rules(name, rules or ())
     _check_shown(config.data)
+    _check_objective(config.objective, config.model.decoder.get("hard", False))
 
 
 def _check_shown(data: ConfigDict) -> None:
@@ -166,6 +167,23 @@ def _check_shown(data: ConfigDict) -> None:
             f"data.cache is {data.cache!r}, but what it would keep is there already: the features "
             f"in {data.region_features}. Leave it empty."
         )
+
+
+def _check_objective(objective: ConfigDict, draws: bool) -> None:
+    """Refuse weights and shares that are none, and those of draws where no attention is hard."""
+    weights = ("captions", "doubly_stochastic", "reinforce", "entropy")
+    fine = {name: (objective[name] >= 0, "0 or more") for name in weights}
+    fine["smoothing"] = (0 <= objective.smoothing < 1, "0 or more, and less than 1")
+    fine["scheduled_sampling"] = (0 <= objective.scheduled_sampling <= 1, "0 to 1")
+    for name, (is_fine, expected) in fine.items():
+        if not is_fine:
+            raise UserError(f"objective.{name} is {objective[name]}; expected {expected}.")
+    for name in ("reinforce", "entropy"):
+        if not draws and objective[name] != base().objective[name]:
+            raise UserError(
+                f"objective.{name} is {objective[name]}, and does nothing: it belongs to hard "
+                "attention, and the decoder has none. Leave it out, or set model.decoder.hard=True."
+            )
 
 
 def _check_rules(name: str, rules: Any) -> None:

@@ -72,6 +72,35 @@ def test_what_is_shown_of_a_record_fits_together(fields, message):
         check(config)
 
 
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"captions": -1.0}, "captions is -1.0; expected 0 or more"),
+        ({"doubly_stochastic": -0.1}, "doubly_stochastic is -0.1; expected 0 or more"),
+        ({"reinforce": -0.1}, "reinforce is -0.1; expected 0 or more"),
+        ({"entropy": float("nan")}, "entropy is nan; expected 0 or more"),
+        ({"smoothing": 1.0}, "smoothing is 1.0; expected 0 or more, and less than 1"),
+        ({"smoothing": -0.1}, "smoothing is -0.1"),
+        ({"scheduled_sampling": 1.1}, "scheduled_sampling is 1.1; expected 0 to 1"),
+        ({"scheduled_sampling": -0.1}, "scheduled_sampling is -0.1"),
+        ({"reinforce": 0.2}, r"reinforce is 0.2, and does nothing.* model.decoder.hard=True"),
+        ({"entropy": 0.0}, "entropy is 0.0, and does nothing: it belongs to hard attention"),
+    ],
+)
+def test_terms_of_an_objective_have_weights_and_something_to_weigh(fields, message):
+    config = get_config()
+    config.objective.update(fields)
+    with pytest.raises(UserError, match=rf"objective\.{message}"):
+        check(config)
+
+
+def test_what_attention_draws_may_have_any_weights():
+    config = get_config()
+    config.model.decoder = {"name": "recurrent", "width": 8, "hard": True}
+    config.objective.update({"reinforce": 1.0, "entropy": 0.0})
+    check(config)
+
+
 def test_a_config_of_before_objectives_had_terms_is_read():
     fields = base().to_dict()
     del fields["objective"]

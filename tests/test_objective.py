@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 
 from jaxcap.config import base
 from jaxcap.data.text import build_tokenizer
+from jaxcap.errors import UserError
 from jaxcap.models import build
 from jaxcap.models.captioning import caption_logp
 from jaxcap.models.memory import Memory
@@ -176,6 +177,11 @@ def test_own_words_are_read_the_more_the_longer_it_trains():
     plain, _ = run({}, {})
     assert found[0.0] == plain
     assert found[1.0] != plain
+
+
+def test_a_decoder_that_looks_nowhere_cannot_be_asked_to_look_everywhere():
+    with pytest.raises(UserError, match=r"doubly_stochastic is 0.5, .* looks at no parts"):
+        run({"doubly_stochastic": 0.5}, {"fusion": "merge"})
 
 
 def test_an_image_is_encoded_once_for_what_is_said_and_what_is_taught():

@@ -7,16 +7,23 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxcap.errors import UserError, did_you_mean
+from jaxcap.errors import UserError
 from jaxcap.models.blocks import Style
 from jaxcap.models.dropout import Dropout
+from jaxcap.models.fusion import check_fusion
 from jaxcap.models.looking import Look
 from jaxcap.models.memory import Memory
 from jaxcap.models.recurrent_stack import RecurrentStack, States
 from jaxcap.models.seen import SEEN
 from jaxcap.models.words import Words
 
-FUSIONS = ("prefix", "state", "cross", "merge")
+OF_LOOKING = ("attention", "hard", "gated", "attention_width", "looks")
+FUSIONS = {
+    "prefix": ("starts",),
+    "state": (),
+    "cross": ("starts", *OF_LOOKING),
+    "merge": ("starts",),
+}
 
 
 class RecurrentDecoder(nn.Module):
@@ -30,10 +37,10 @@ class RecurrentDecoder(nn.Module):
       depth: layers.
       word_width: of the words' vectors; 0 is `width`.
       fusion: `prefix` (the memory's tokens are read before the caption), `state` (the layers start
-        from the image), `cross` (they look at it for each word) or `merge` (they know words alone,
-        and the image joins what they say; Tanti et al., arXiv 1703.09137).
-      starts: the layers start from the image, whatever the fusion.
-      attention, hard, gated: see `jaxcap.models.looking.Look`.
+        from the image, and that is all), `cross` (they look at it for each word) or `merge` (they
+        know words alone, and the image joins what they say; Tanti et al., arXiv 1703.09137).
+      starts: of the other fusions: the layers start from the image too.
+      attention, hard, gated: of `cross` alone, as the two below; see `jaxcap.models.looking.Look`.
       attention_width: of its keys; 0 is `width`.
       looks: so many layers come before the look. With 0 the decoder looks by what it knew before
         the word (Bahdanau, Xu); with as many as there are, what it sees goes to its output alone
@@ -197,10 +204,7 @@ class RecurrentDecoder(nn.Module):
         return self.words.logits(self.drop(said, train))
 
     def _check_settings(self) -> None:
-        if self.fusion not in FUSIONS:
-            raise UserError(
-                f"There is no fusion {self.fusion!r}. {did_you_mean(self.fusion, FUSIONS)}"
-            )
+        check_fusion(self, FUSIONS)
         if not 0 <= self.looks <= self.depth:
             raise UserError(
                 f"looks is {self.looks}; give how many of the {self.depth} layers come before the "

@@ -10,11 +10,12 @@ from jaxtyping import Array, Float, Int
 from jaxcap.errors import UserError, did_you_mean
 from jaxcap.models.blocks import ACTIVATIONS, Style
 from jaxcap.models.decoder_block import DecoderBlock
+from jaxcap.models.fusion import check_fusion
 from jaxcap.models.memory import Memory
 from jaxcap.models.norm import LayerNorm
 from jaxcap.models.words import Words
 
-FUSIONS = ("cross", "prefix", "merge")
+FUSIONS: dict[str, tuple[str, ...]] = {"cross": (), "prefix": (), "merge": ()}
 
 
 class TransformerDecoder(nn.Module):
@@ -145,10 +146,7 @@ class TransformerDecoder(nn.Module):
         return self._logits(x, joins)[:, :, 0], (before, tuple(new_caches))
 
     def _check_settings(self) -> None:
-        if self.fusion not in FUSIONS:
-            raise UserError(
-                f"There is no fusion {self.fusion!r}. {did_you_mean(self.fusion, FUSIONS)}"
-            )
+        check_fusion(self, FUSIONS)
         if self.head_activation and self.head_activation not in ACTIVATIONS:
             raise UserError(
                 f"There is no activation {self.head_activation!r}. "

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 from ml_collections import ConfigDict
 
 from jaxcap.data.text import Tokenizer
+from jaxcap.errors import UserError
 from jaxcap.models.captioning import CaptionModel, caption_logp
 from jaxcap.models.seen import SEEN, draws, maps
 from jaxcap.models.shown import Shown
@@ -61,6 +62,10 @@ def make_objective(model: CaptionModel, config: ConfigDict, tokenizer: Tokenizer
       model: that is trained.
       config: `config.objective`.
       tokenizer: of the captions.
+
+    Raises:
+      UserError: by the function, when it is compiled: a term is of where a decoder looks, and this
+        one looks at nothing.
     """
 
     def objective(
@@ -89,7 +94,13 @@ def make_objective(model: CaptionModel, config: ConfigDict, tokenizer: Tokenizer
         loss = words.loss / counts.tokens
 
         seen = maps(looked)
-        if config.doubly_stochastic and seen:
+        if config.doubly_stochastic:
+            if not seen:
+                raise UserError(
+                    f"objective.doubly_stochastic is {config.doubly_stochastic}, and this decoder "
+                    "looks at no parts of an image. Set it to 0, or choose another "
+                    "model.decoder.fusion, such as 'cross'."
+                )
             uneven = unevenness(seen, mask).sum() / counts.captions
             loss, means["unevenness"] = loss + config.doubly_stochastic * uneven, uneven
         drawn = draws(looked)
