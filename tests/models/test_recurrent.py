@@ -1,9 +1,10 @@
-"""Recurrent cells are PyTorch's, and a decoder of them is what the papers write."""
+"""Recurrent cells are PyTorch's; hard attention draws; settings that do not fit are refused."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn import drawn
 
 from jaxcap.errors import UserError
 from jaxcap.models.cells import CELLS
@@ -19,15 +20,6 @@ MEMORY = Memory(
     jnp.asarray([[True] * S, [True, True, False, True, False]]),
 )
 TOKENS = RNG.integers(0, V, (B, K, T)).astype(np.int32)
-
-
-def drawn(init, *args):
-    """Random in every leaf."""
-    shapes = {"params": jax.eval_shape(init, jax.random.key(0), *args)["params"]}
-    rng = np.random.default_rng(1)
-    return jax.tree.map(
-        lambda leaf: jnp.asarray(rng.normal(0, 0.7, leaf.shape).astype(np.float32)), shapes
-    )
 
 
 @pytest.mark.parametrize("kind", CELLS)
@@ -83,55 +75,6 @@ def test_small_changes_add_up_in_bfloat16(kind, gates):
         assert coarse.dtype == jnp.float32
         assert fine > 0.53
         np.testing.assert_allclose(coarse, fine, rtol=1e-2)
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def dense(params, x):
-    return x @ params["kernel"] + params.get("bias", 0.0)
-
-
-def xu(params, seen, tokens):
-    """Show, Attend and Tell, written out for one caption of one image, in float64."""
-    stack, words = params["stack"], params["words"]
-    start = np.tanh(dense(stack["start"], seen.mean(axis=0)))
-    out, cell = start.reshape(2, -1)
-    look, logits, maps = stack["look"], [], []
-    for token in tokens:
-        word = words["embedding"][token]
-        keys = dense(look["keys"], seen) + dense(look["query"], out)
-        weights = np.exp(np.tanh(keys) @ look["score"])
-        weights /= weights.sum()
-        context = weights @ seen * sigmoid(dense(look["gate"], out))
-        gates = dense(stack["reads_0"], word) + dense(stack["reads_seen"], context)
-        i, f, g, o = np.split(gates + dense(stack["cells_0"]["recurrent"], out), 4)
-        cell = sigmoid(f + 1) * cell + sigmoid(i) * np.tanh(g)
-        out = sigmoid(o) * np.tanh(cell)
-        deep = np.tanh(dense(params["mix"], np.concatenate([out, word, context])))
-        logits.append((words["unembedding"] @ deep + words["bias"])[:V])
-        maps.append(weights)
-    return np.stack(logits), np.stack(maps)
-
-
-def test_show_attend_and_tell_is_as_it_is_written():
-    decoder = RecurrentDecoder(
-        V, 8, 10, word_width=5, starts=True, gated=True, deep_output=True, attention_width=7
-    )
-    params = drawn(decoder.init, MEMORY, TOKENS)
-    logits, seen = jax.jit(lambda *given: decoder.apply(*given, mutable=[SEEN]))(
-        params, MEMORY, TOKENS
-    )
-    (weights,) = seen[SEEN]["stack"]["look"]["weights"]
-    assert weights.shape == (B, K, T, S)
-    exact = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params["params"])
-    for b, k in np.ndindex(B, K):
-        real = np.asarray(MEMORY.mask[b])
-        expected, maps = xu(exact, np.asarray(MEMORY.tokens[b], np.float64)[real], TOKENS[b, k])
-        np.testing.assert_allclose(logits[b, k], expected, atol=1e-4)
-        np.testing.assert_allclose(weights[b, k][:, real], maps, atol=1e-5)
-        np.testing.assert_array_equal(weights[b, k][:, ~real], 0)
 
 
 def test_hard_attention_sees_one_token_of_half_of_the_images():

@@ -230,6 +230,30 @@ def test_a_bridge_that_pools_gives_one_token():
     np.testing.assert_allclose(one[:, 0], expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("normed", [True, False])
+@pytest.mark.parametrize("project", [True, False])
+def test_the_whole_of_an_image_is_projected_and_normed_as_its_tokens_are(project, normed):
+    """And that is all: places and the layers over the grid are the tokens' own."""
+    layers = {"depth": 1, "heads": 2, "mlp_width": 8, "positions": True}
+    bridge = Bridge(6, project=project, norm=normed, **layers)
+    whole = RNG.normal(size=(B, D)).astype(np.float32)
+    memory = MEMORY.replace(whole=jnp.asarray(whole))
+    params = drawn(bridge, memory)
+    apply = jax.jit(bridge.apply)
+    exact = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params["params"])
+    expected = whole.astype(np.float64)
+    if project:
+        expected = expected @ exact["project"]["kernel"] + exact["project"]["bias"]
+    if normed:
+        expected = expected - expected.mean(axis=1, keepdims=True)
+        expected /= np.sqrt((expected**2).mean(axis=1, keepdims=True) + 1e-6)
+        expected = expected * exact["norm"]["scale"] + exact["norm"]["bias"]
+    found = apply(params, memory)
+    np.testing.assert_allclose(found.whole, expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(found.tokens, apply(params, MEMORY).tokens)
+    assert apply(params, MEMORY).whole is None
+
+
 @pytest.mark.parametrize("memory", [MEMORY, MEMORY.as_one()], ids=["pooled", "one token"])
 def test_tokens_are_dropped_but_never_all(memory):
     bridge = Bridge(6, norm=False, pool=True, token_dropout=0.9)
