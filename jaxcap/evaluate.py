@@ -10,10 +10,11 @@ from typing import Any
 import jax
 import numpy as np
 from jax.sharding import Mesh
+from PIL.Image import Image
 
 from jaxcap.checkpoint import write_text
-from jaxcap.data.image import ImageError, decode_rgb
-from jaxcap.data.pipeline import EvalExample, eval_batches
+from jaxcap.data.image import decode_rgb
+from jaxcap.data.pipeline import EvalExample, eval_batches, trouble
 from jaxcap.data.record import Source
 from jaxcap.decode import Search
 from jaxcap.errors import UserError
@@ -34,14 +35,14 @@ class Evaluation:
       scores: by the reference scorer's names, as it gives them.
       checks: signs of a collapsed model (see `jaxcap.metrics.report.collapse`).
       signature: the protocol.
-      unreadable: ids of images that could not be read; they are in no score.
+      unreadable: image id -> why it could not be read, of those that are in no score for that.
     """
 
     predictions: dict[str, str]
     scores: dict[str, float]
     checks: dict[str, float]
     signature: str
-    unreadable: list[str]
+    unreadable: dict[str, str]
 
 
 def evaluate(
@@ -75,7 +76,7 @@ def evaluate(
     """
     source = example.source
     said: dict[int, str] = {}
-    unreadable: list[str] = []
+    unreadable: dict[str, str] = {}
     host = (jax.process_index(), jax.process_count())
     indices = range(min(images or len(source), len(source)))
     for batch in eval_batches(example, indices, batch_size=batch_size, workers=workers, host=host):
@@ -88,11 +89,12 @@ def evaluate(
             if valid:
                 said[int(index)] = example.tokenizer.decode(tokens.tolist())
             elif index < len(source):
-                unreadable.append(source.told(int(index)).image_id)
+                image = source.told(int(index)).image_id
+                unreadable[image] = trouble(example.view, source, int(index))
     if not said:
         raise UserError(
             f"None of the {len(unreadable)} images of {source.name}, split {source.split}, could "
-            f"be read; the first is {unreadable[0]}."
+            f"be read; the first: {next(iter(unreadable.values()))}."
         )
     return _scored(
         said,
@@ -120,24 +122,17 @@ def evaluate_predictions(file: Path, source: Source, seed: int) -> Evaluation:
     """
     predictions = read_predictions(file)
     indices = {source.told(index).image_id: index for index in range(len(source))}
-    unreadable = [
-        image
-        for image, index in indices.items()
-        if image not in predictions and not _readable(source, index)
-    ]
-    scored = indices.keys() - set(unreadable)
+
+    def decoded(index: int) -> list[Image]:
+        return [decode_rgb(image) for image in source[index].images]
+
+    lacking = {image: index for image, index in indices.items() if image not in predictions}
+    troubles = {image: trouble(decoded, source, index) for image, index in lacking.items()}
+    unreadable = {image: why for image, why in troubles.items() if why}
+    scored = indices.keys() - unreadable.keys()
     check_images(predictions, {image: source.told(indices[image]).captions for image in scored})
     said = {indices[image]: caption for image, caption in predictions.items()}
     return _scored(said, unreadable, source, seed, predictions=file.name)
-
-
-def _readable(source: Source, index: int) -> bool:
-    try:
-        for image in source[index].images:
-            decode_rgb(image)
-    except ImageError:
-        return False
-    return True
 
 
 def _without_valid(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -146,7 +141,7 @@ def _without_valid(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def _scored(
     said: dict[int, str],
-    unreadable: list[str],
+    unreadable: dict[str, str],
     source: Source,
     shuffle: int,
     **protocol: object,
@@ -183,7 +178,7 @@ def report(found: Evaluation) -> dict[str, Any]:
         "scores": found.scores,
         "checks": found.checks,
         "signature": found.signature,
-        "unreadable": found.unreadable,
+        "unreadable": list(found.unreadable),
     }
 
 

@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from jaxcap.checkpoint import Run
-from jaxcap.data.pipeline import train_batches
+from jaxcap.data.pipeline import left_out, train_batches, trouble
 from jaxcap.errors import UserError
 from jaxcap.evaluate import Evaluation, write
 from jaxcap.experiment import Experiment
@@ -71,9 +71,9 @@ def train(config: ConfigDict, workdir: str | Path) -> None:
 
 def _loop(experiment: Experiment, run: Run, state: TrainState, mesh: Mesh) -> None:
     config, start = experiment.config, int(state.step)
-    log = MetricsLog(run.path, start)
+    log, example = MetricsLog(run.path, start), experiment.train_example()
     batches = train_batches(
-        experiment.train_example(),
+        example,
         batch_size=config.batch_size,
         seed=config.seed,
         start=start,
@@ -82,10 +82,13 @@ def _loop(experiment: Experiment, run: Run, state: TrainState, mesh: Mesh) -> No
     )
     step_function = make_step(experiment.model, config, experiment.optimizer, experiment.tokenizer)
     compiled, clock, window = None, Clock(), Window(start)
+    lost: list[int] = []  # images of this process since the last look
     with closing(batches), _sigterm() as stop, Bar(start, config.steps) as bar:
         for step in range(start + 1, config.steps + 1):
             with clock.waiting():
-                batch = to_devices(next(batches), mesh)
+                rows = next(batches)
+                batch = to_devices(rows, mesh)
+            lost += left_out(rows)
             if compiled is None:
                 compiled = compile_step(step_function, state, batch)
                 print_program(compiled, mesh, config.batch_size)
@@ -106,7 +109,10 @@ def _loop(experiment: Experiment, run: Run, state: TrainState, mesh: Mesh) -> No
                 numbers |= clock.read(len(window) * config.batch_size, config.data.captions)
                 log.write(step, numbers)
                 bar.show(step, numbers, clock.seconds_a_step(len(window)) * (config.steps - step))
-                window = Window(step)
+                if lost:
+                    first = trouble(example.view, example.source, lost[0])
+                    console.print(f"  {len(lost)} unreadable images; the first: {first}")
+                window, lost = Window(step), []
             if due["eval"]:
                 found = _evaluate(experiment, run, state, step, log, whole=last)
                 run.save(state, {"CIDEr": found.scores["CIDEr"]})
@@ -151,7 +157,10 @@ def print_scores(found: Evaluation, step: int | None = None) -> None:
     console.print(f"Evaluation{at}: {numbers}")
     console.print(f"  {checks}\n  {found.signature}")
     if found.unreadable:
-        console.print(f"  {len(found.unreadable)} unreadable images, in no score")
+        first = next(iter(found.unreadable.values()))
+        console.print(
+            f"  {len(found.unreadable)} unreadable images, in no score; the first: {first}"
+        )
 
 
 class Window:

@@ -85,7 +85,7 @@ def test_each_image_is_seen_once(shapes, devices):
     assert list(found.predictions.values()) == texts
     assert found.scores["exact_match"] == 1
     assert found.scores["Bleu_4"] == pytest.approx(1)
-    assert found.unreadable == []
+    assert found.unreadable == {}
 
 
 def test_the_first_images_alone(shapes):
@@ -113,13 +113,17 @@ def test_unreadable_images_are_listed_and_in_no_score(table, devices):
     found = run(table, devices, [f"number {index}" for index in range(9)])
     assert found.predictions == {f"{i}.png": f"number {i}" for i in range(1, 8)}
     assert sorted(found.unreadable) == ["0.png", "8.png"]
+    for image, why in found.unreadable.items():
+        assert why.startswith(f"{image} cannot be read: No such file")
     assert "|images:7|references:7|" in found.signature
 
 
 def test_nothing_readable_at_all(table, tmp_path):
     for file in tmp_path.glob("*.png"):
         file.write_bytes(b"")
-    with pytest.raises(UserError, match=r"None of the 9 images of .* could be read; .*0.png"):
+    with pytest.raises(
+        UserError, match=r"None of the 9 images of .* could be read; .*: 0.png cannot be read"
+    ):
         run(table, 1, ["number 1"])
 
 

@@ -1,6 +1,7 @@
 """The training step and the loop around it: parts, averages, frozen parameters, and bad luck."""
 
 import json
+import re
 
 import jax
 import jax.numpy as jnp
@@ -190,7 +191,9 @@ def test_bad_luck(photographs, tmp_path, capsys):
     assert scores["unreadable"] == ["val3.png", "val5.png"]
     assert len(json.loads((run / "predictions.json").read_text())) == 6
     assert (run / "samples.png").stat().st_size > 0
-    assert "2 unreadable images" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert re.search(r"  4 unreadable images; the first: train[35]\.png (is no|cannot be)", told)
+    assert "2 unreadable images, in no score; the first: val3.png is no image" in told
 
     before = {file: (run / file).read_bytes() for file in ("config.json", "metrics.jsonl")}
     train(config, run)

@@ -27,7 +27,10 @@ _ON_ITS_SIDE = (5, 6, 7, 8)
 
 
 class ImageError(ValueError):
-    """A picture that cannot be had (missing, corrupt, cut short, too large); says why."""
+    """A picture that cannot be shown (missing, corrupt, too large, without its boxes); says why.
+
+    Its words go on from the picture's name. In training and evaluation it costs that picture alone.
+    """
 
 
 def decode_rgb(data: bytes) -> Image.Image:

@@ -35,9 +35,15 @@ def photo_view(photos: Sequence[Photo], boxes: Sequence[Any] | None, showing: Sh
       UserError: too many photographs, or no boxes where some are needed, or the other way round.
     """
     name = " + ".join(map(_name, photos))
-    if boxes is not None and (showing.features or not showing.regions):
-        looks = "features of regions" if showing.features else "whole images"
+    looks = "regions" if showing.regions else "whole images"
+    looks = "features of regions" if showing.features else looks
+    if boxes is not None and looks != "regions":
         raise UserError(f"This captioner looks at {looks}: give no boxes with {name}.")
+    if boxes is None and looks == "regions":
+        raise UserError(
+            f"This captioner looks at regions, and there are no boxes with {name}. Give each image "
+            "a list of boxes, an empty one where it has none."
+        )
     if showing.features:
         found = [_features(photo, showing.features) for photo in photos]
         return showing.region_features(name, found)

@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -39,17 +39,20 @@ def check_view(view: View, source: Source) -> None:
       UserError: with what is wrong with the first of them.
     """
     probed = range(min(PROBED, len(source)))
-    reasons = []
-    for index in probed:
-        try:
-            view(index)
-            return
-        except ImageError as error:
-            reasons.append(f"{source.told(index).image_id} {error}")
-    raise UserError(
-        f"None of the first {len(reasons)} records of {source.name}, split {source.split}, can be "
-        f"shown: {reasons[0]}."
-    )
+    if all(trouble(view, source, index) for index in probed):
+        raise UserError(
+            f"None of the first {len(probed)} records of {source.name}, split {source.split}, can "
+            f"be shown: {trouble(view, source, 0)}."
+        )
+
+
+def trouble(view: Callable[[int], object], source: Source, index: int) -> str:
+    """Why a record cannot be shown, in words that begin with its name; empty where it can."""
+    try:
+        view(index)
+    except ImageError as error:
+        return f"{source.told(index).image_id} {error}"
+    return ""
 
 
 def token_rows(
@@ -69,8 +72,8 @@ def token_rows(
 class TrainExample(grain.transforms.RandomMap):
     """An image and K of its captions, chosen at random; fewer where it has fewer.
 
-    An image that cannot be read takes part with no captions: it costs only itself, and the order
-    of all others stays.
+    An image that cannot be shown takes part with no captions: it costs only itself, and the order
+    of all others stays. `left_out` has those of a batch.
     """
 
     source: Source
@@ -89,6 +92,11 @@ class TrainExample(grain.transforms.RandomMap):
             shown, chosen = self.view.blank(), []
         tokens, mask = token_rows(self.tokenizer, chosen, self.captions, self.max_len)
         return {**shown, "tokens": tokens, "mask": mask, "index": np.int32(index)}
+
+
+def left_out(batch: Batch) -> list[int]:
+    """The indices of the examples in a batch for training that could not be shown."""
+    return batch["index"][~batch["mask"].any(axis=(1, 2))].tolist()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from jaxcap.data.boxes import Box
 from jaxcap.data.frame import Frame
+from jaxcap.data.image import ImageError
 from jaxcap.data.regions import RegionFeatures
 from jaxcap.errors import UserError
 
@@ -62,14 +63,14 @@ class Showing:
           boxes: of each picture, in shares of its sides; they are needed where regions are shown.
 
         Raises:
-          ImageError: see `Frame`.
-          UserError: too many pictures, or no boxes for them.
+          ImageError: see `Frame`; or there are no boxes, and the model looks at regions.
+          UserError: too many pictures.
         """
         if self.regions and len(boxes) != len(pictures):
-            raise UserError(
-                f"{name} has boxes for {len(boxes)} of {len(pictures)} images, and the model "
-                f"looks at regions (data.regions={self.regions}). Give each image a list of boxes, "
-                "an empty one where it has none."
+            raise ImageError(
+                f"has boxes for {len(boxes)} of {len(pictures)} images, and the model looks at "
+                f"regions (data.regions={self.regions}): each image needs a list of boxes, an "
+                "empty one where it has none"
             )
         rows = []
         for number, picture in enumerate(pictures):

@@ -29,8 +29,8 @@ class Pixels:
         """-> see `Showing.photographs`.
 
         Raises:
-          ImageError: see `decode_rgb` and `Frame`.
-          UserError: the record has too many images, or no boxes.
+          ImageError: see `decode_rgb` and `Showing.photographs`.
+          UserError: the record has too many images.
         """
         record = self.source[index]
         pictures = [decode_rgb(image) for image in record.images]

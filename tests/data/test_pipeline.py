@@ -17,8 +17,10 @@ from jaxcap.data.pipeline import (
     TrainExample,
     check_view,
     eval_batches,
+    left_out,
     token_rows,
     train_batches,
+    trouble,
 )
 from jaxcap.data.showing import Showing
 from jaxcap.data.sources import open_source
@@ -167,6 +169,35 @@ def test_a_source_that_cannot_be_shown_at_all_is_one_mistake(table, tmp_path):
         UserError, match=r"None of the first 10 records .* 0.png cannot be read: No"
     ):
         check_view(Pixels(lost, Showing(Frame(SIZE))), lost)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_record_without_boxes_costs_only_itself_where_regions_are_shown(table, example, workers):
+    folder = Path(table.removeprefix("csv:")).parent
+    boxes = ({"boxes": [[0, 0, 15, 20]]}, {"boxes": []}, {}, {"boxes": [[5, 5, 9, 9]]})
+    told = zip((0, 1, 2, 4), boxes, strict=True)
+    rows = [{"image": f"{n}.png", "caption": f"{n}", **each} for n, each in told]
+    (folder / "boxes.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    source = open_source(f"jsonl:{folder}/boxes.jsonl", "all")
+    view = Pixels(source, Showing(Frame(SIZE), regions=1))
+    check_view(view, source)
+    whole = replace(example, source=source, view=view)
+    (batch,) = take(whole, 1, workers=workers)
+    assert left_out(batch) == [2]
+    for index, real, shown in zip(batch["index"], batch["real"], batch["present"], strict=True):
+        assert shown.all() == (index != 2)
+        assert real.any() == (index in (0, 3))
+    evaluated = EvalExample(source, view, example.tokenizer)
+    (batch,) = eval_batches(evaluated, range(4), batch_size=4, workers=workers)
+    assert batch["valid"].tolist() == [True, True, False, True]
+    assert trouble(view, source, 2).startswith("2.png has boxes for 0 of 1 images, and the model")
+    assert [trouble(view, source, index) for index in (0, 1, 3)] == [""] * 3
+
+
+def test_a_source_of_no_boxes_is_refused_where_regions_are_shown(table):
+    source = open_source(table, "train")
+    with pytest.raises(UserError, match=r"None of the first 10 .*0\.png has boxes for 0 of 1"):
+        check_view(Pixels(source, Showing(Frame(SIZE), regions=2)), source)
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -8,6 +8,7 @@ from PIL import Image
 
 from jaxcap.config import base
 from jaxcap.data.frame import Frame
+from jaxcap.data.image import ImageError
 from jaxcap.data.regions import RegionFeatures
 from jaxcap.data.showing import Showing, filled, in_slots
 from jaxcap.errors import UserError
@@ -85,7 +86,7 @@ def test_too_many_images_and_missing_boxes_are_told():
     showing = Showing(Frame(SIDE), images=1, regions=2)
     with pytest.raises(UserError, match=r"^7 has 2 images, .* at most 1 of a record .data.images"):
         showing.photographs("7", pictures(2), [[], []])
-    with pytest.raises(UserError, match=r"7 has boxes for 0 of 1 images.*data.regions=2.*empty"):
+    with pytest.raises(ImageError, match=r"^has boxes for 0 of 1 images.*data.regions=2.*empty"):
         showing.photographs("7", pictures(1), [])
     with pytest.raises(UserError, match=r"^7 has 3 images"):
         in_slots("7", [{}] * 3, {}, 2)
