@@ -6,8 +6,7 @@ depend on. Each shard is written beside its place and renamed: encoding that was
 
 import hashlib
 import json
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,13 +22,13 @@ from rich.progress import track
 
 from jaxcap.checkpoint import write_text
 from jaxcap.data.frame import Frame
-from jaxcap.data.pipeline import EvalExample, check_view, eval_batches
+from jaxcap.data.pipeline import EvalExample, check_view, eval_batches, trouble
 from jaxcap.data.record import Source
 from jaxcap.data.views import Memories, kept_row
 from jaxcap.errors import UserError
 from jaxcap.log import console
 from jaxcap.models.captioning import CaptionModel
-from jaxcap.models.shown import Shown
+from jaxcap.models.shown import Shown, to_keep
 from jaxcap.partition import over_batch, to_devices, to_host
 
 SHARD = 512  # images
@@ -67,8 +66,7 @@ class MemoryStore:
             )
         kept = json.loads(self.manifest.read_text(encoding="utf-8"))
         files = tuple(str(self.folder / name) for name in kept["files"])
-        row = kept_row(tuple(kept["shape"]), kept["dtype"], kept.get("regions", 0))
-        return Memories(files, row, kept.get("images", 1))
+        return Memories(files, _row(kept), kept["images"])
 
     def fill(
         self, model: CaptionModel, variables: Any, mesh: Mesh, example: EvalExample, batch_size: int
@@ -84,31 +82,28 @@ class MemoryStore:
 
         Raises:
           UserError: what is kept was made with other weights; or none of the first images can be
-            read.
+            shown.
         """
+
+        def features(variables: Any, batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+            memory: Any = model.apply(variables, Shown.of(batch), method="features")
+            each = batch["present"].shape
+            return {
+                name: leaf.astype(jnp.float16).reshape(*each, *leaf.shape[1:])
+                for name, leaf in to_keep(memory).items()
+            }
+
+        form = _form(features, variables, example.view.blank())
         digest = _digest(variables)
         if self.manifest.is_file():
-            kept = json.loads(self.manifest.read_text(encoding="utf-8"))
-            if kept["weights"] != digest:
-                raise UserError(
-                    f"The memories in {self.folder} are of other weights ({kept['weights']}) than "
-                    f"this encoder's ({digest}). Delete the folder, or choose another data.cache."
-                )
+            self._tell_again(form, digest)
             return
         check_view(example.view, self.source)
-
-        def features(variables: Any, batch: Mapping[str, jax.Array]) -> jax.Array:
-            memory: Any = model.apply(variables, Shown.of(batch), method="features")
-            _, S, D = memory.tokens.shape
-            is_map = memory.grid is not None and math.prod(memory.grid) == S
-            shape = (*memory.grid, D) if is_map else (S, D)
-            return memory.tokens.astype(jnp.float16).reshape(*batch["present"].shape, *shape)
-
         encode = over_batch(features, mesh)
         self.folder.mkdir(parents=True, exist_ok=True)
         name = f"{self.source.name}, split {self.source.split}"
         console.print(f"Encoding {len(self.source)} images of {name} -> {self.folder}")
-        files, shape = [], None
+        files, row, lost = [], _row(form), list[int]()
         for first in track(range(0, len(self.source), SHARD), "encoding", console=console):
             file = self.folder / f"memories-{first:08d}-{digest}.array_record"
             files.append(file.name)
@@ -119,24 +114,29 @@ class MemoryStore:
             host = (jax.process_index(), jax.process_count())
             for batch in eval_batches(example, indices, batch_size=batch_size, host=host):
                 marks = {name: batch[name] for name in MARKS if name in batch}
-                memory = to_host(encode(variables, to_devices(_shown(batch), mesh)))
-                shape = memory.shape[2:]
-                found = _rows({**to_host(to_devices(marks, mesh)), "memory": memory})
-                rows += [(index, row) for index, row in found if index in indices]
+                found = encode(variables, to_devices(_shown(batch), mesh))
+                found = to_host({**found, **to_devices(marks, mesh)})
+                rows += [(index, data) for index, data in _rows(found, row) if index in indices]
+            lost += [index for index, data in rows if not data]
             if jax.process_index() == 0:
                 _write(file, [data for _, data in sorted(rows)])
-        if shape is None:  # all shards were there, only the manifest was not
-            shape = _shape(encode, variables, example, batch_size, mesh)
+        if lost:
+            told = trouble(example.view, self.source, min(lost))
+            console.print(f"  {len(lost)} unreadable images; the first: {told}")
         if jax.process_index() == 0:
-            blank = example.view.blank()
-            kept = {
-                "files": files,
-                "shape": list(shape),
-                "dtype": "float16",
-                "images": len(blank["present"]),
-                "regions": len(blank["real"][0]) if "real" in blank else 0,
-                "weights": digest,
-            }
+            kept = {"files": files, **form, "weights": digest}
+            write_text(self.manifest, json.dumps(kept, indent=1))
+
+    def _tell_again(self, form: Mapping[str, Any], digest: str) -> None:
+        """Tell the form of the same rows as it is told today."""
+        before = json.loads(self.manifest.read_text(encoding="utf-8"))
+        if before["weights"] != digest:
+            raise UserError(
+                f"The memories in {self.folder} are of other weights ({before['weights']}) than "
+                f"this encoder's ({digest}). Delete the folder, or choose another data.cache."
+            )
+        kept = {"files": before["files"], **form, "weights": digest}
+        if kept != before and jax.process_index() == 0:
             write_text(self.manifest, json.dumps(kept, indent=1))
 
 
@@ -172,22 +172,32 @@ def _write(file: Path, rows: list[bytes]) -> None:
     beside.replace(file)
 
 
-def _shape(encode: Any, variables: Any, example: Any, batch_size: int, mesh: Mesh) -> Any:
-    batch = next(eval_batches(example, range(1), batch_size=batch_size))
-    return jax.eval_shape(encode, variables, to_devices(_shown(batch), mesh)).shape[2:]
+def _form(features: Callable[..., Any], variables: Any, blank: Mapping[str, np.ndarray]) -> Any:
+    """What the manifest tells of the rows: all of them have one form."""
+    batch = {name: leaf[None] for name, leaf in _shown(blank).items()}
+    shapes = {name: x.shape[2:] for name, x in jax.eval_shape(features, variables, batch).items()}
+    return {
+        "shape": list(shapes["memory"]),
+        "dtype": "float16",
+        "extra": shapes["extra"][0] if "extra" in shapes else 0,
+        "images": len(blank["present"]),
+        "regions": blank["real"].shape[1] if "real" in blank else 0,
+    }
 
 
-def _rows(batch: Mapping[str, np.ndarray]) -> Iterator[tuple[int, bytes]]:
-    """The index of each record, and what is kept of its images; of an unreadable one nothing."""
-    memory = batch["memory"]
-    regions = batch["real"].shape[2] if "real" in batch else 0
-    rows = np.zeros(memory.shape[:2], kept_row(memory.shape[2:], memory.dtype.str, regions))
-    for name in rows.dtype.names or ():
+def _row(form: Mapping[str, Any]) -> np.dtype:
+    return kept_row(tuple(form["shape"]), form["dtype"], form["extra"], form["regions"])
+
+
+def _rows(batch: Mapping[str, np.ndarray], row: np.dtype) -> Iterator[tuple[int, bytes]]:
+    """The index of each record, and what is kept of its images; of one not shown nothing."""
+    rows = np.zeros(batch["present"].shape, row)
+    for name in row.names or ():
         rows[name] = batch[name]
-    for index, valid, present, row in zip(
+    for index, valid, present, images in zip(
         batch["index"], batch["valid"], batch["present"], rows, strict=True
     ):
-        yield int(index), row[present].tobytes() if valid else b""
+        yield int(index), images[present].tobytes() if valid else b""
 
 
 def _shown(batch: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,9 +13,11 @@ def pictures(images) -> Shown:
 
 
 def memories(memory: Memory) -> Shown:
-    """What an encoder made of them."""
-    present = jnp.ones((len(memory.mask), 1), bool)
-    return Shown(present, memory=memory.tokens[:, None], real=memory.mask[:, None])
+    """What there is of them before, of which some may be nothing: features of regions."""
+    present, everywhere = jnp.ones((len(memory.mask), 1), bool), jnp.asarray([0.0, 0, 1, 1])
+    boxes = jnp.broadcast_to(everywhere[None, None, None], (*memory.mask[:, None].shape, 4))
+    features, real = memory.tokens[:, None], memory.mask[:, None]
+    return Shown(present, features=features, boxes=boxes, real=real)
 
 
 def rows(photos) -> dict[str, jax.Array]:

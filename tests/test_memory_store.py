@@ -24,8 +24,10 @@ from jaxcap.errors import UserError
 from jaxcap.experiment import Experiment
 from jaxcap.memory_store import MemoryStore, memory_store
 from jaxcap.models.memory import Memory
+from jaxcap.models.shown import Shown
 from jaxcap.partition import make_mesh, to_devices
-from jaxcap.train_step import compile_step, make_step
+from jaxcap.train import train
+from jaxcap.train_step import make_step
 
 IMAGES = 11
 
@@ -77,7 +79,7 @@ def test_each_image_has_its_memory_in_float16(example, tmp_path):
     view = store.view()
     for index in range(IMAGES):
         if index == 5:
-            with pytest.raises(ImageError, match="image 5"):
+            with pytest.raises(ImageError, match="could not be shown when"):
                 view(index)
             continue
         quarters = example.view(index)["image"].reshape(2, 4, 2, 4, 3).mean(axis=(1, 3))
@@ -145,18 +147,19 @@ def test_records_of_several_images_are_kept_with_their_boxes(example, tmp_path):
         blank = view.blank()
         assert {k: v.shape for k, v in blank.items()} == {k: v.shape for k, v in kept.items()}
         assert not any(leaf.any() for leaf in blank.values())
-    with pytest.raises(ImageError, match="image 1 could not"):
+    with pytest.raises(ImageError, match="could not be shown when"):
         view(1)
 
 
-def test_memories_that_were_kept_when_records_had_one_image_are_read(example, tmp_path):
+def test_memories_of_a_manifest_that_tells_less_of_them_are_read(example, tmp_path):
+    """As they were kept when records had one image, and nobody asked for the places of tokens."""
     store = MemoryStore(tmp_path / "kept", example.source)
     fill(store, example)
-    told = json.loads(store.manifest.read_text())
-    assert (told.pop("images"), told.pop("regions")) == (1, 0)
-    before = store.view()(0)["memory"]
-    store.manifest.write_text(json.dumps(told))
-    np.testing.assert_array_equal(store.view()(0)["memory"], before)
+    whole = store.manifest.read_text()
+    told = {name: json.loads(whole)[name] for name in ("files", "dtype", "weights")}
+    store.manifest.write_text(json.dumps({**told, "shape": [2, 6]}))
+    fill(store, example)
+    assert store.manifest.read_text() == whole
 
 
 def test_nothing_is_kept_of_a_folder_that_is_not_there(example, tmp_path):
@@ -215,28 +218,68 @@ def frozen(tmp_path):
     return config
 
 
+def batches_of(config, tmp_path):
+    """An experiment on one device, its state, and its first batch by what is shown in it."""
+    experiment = Experiment.open(config, Run(tmp_path / "run"))
+    experiment = dataclasses.replace(experiment, mesh=make_mesh({}, jax.devices()[:1]))
+    state, _ = experiment.fresh_state()
+    experiment.keep_memories(state.variables())
+    found = {}
+    for kind in ("memory", "image"):
+        batches = train_batches(experiment.train_example(), batch_size=8, seed=0)
+        found[kind] = to_devices(next(batches), experiment.mesh)
+        batches.close()
+        assert kind in found[kind]
+        experiment.config.data.cache = ""
+    return experiment, state, found
+
+
 def test_a_step_on_kept_memories_is_a_step_on_the_pixels(frozen, tmp_path):
     frozen.optim.update({"warmup": 0, "eps": 1e-3})
-    experiment = Experiment.open(frozen, Run(tmp_path / "run"))
-    config = experiment.config
-    experiment = dataclasses.replace(experiment, mesh=make_mesh({}, jax.devices()[:1]))
-    found = {}
-    with jax.set_mesh(experiment.mesh):
-        experiment.keep_memories(experiment.fresh_state()[0].variables())
-        for kind in ("memory", "image"):
-            config.data.cache = str(tmp_path / "cache") if kind == "memory" else ""
-            batches = train_batches(experiment.train_example(), batch_size=8, seed=0)
-            batch = to_devices(next(batches), experiment.mesh)
-            batches.close()
-            assert kind in batch
-            state, _ = experiment.fresh_state()
-            tokenizer = experiment.tokenizer
-            step = make_step(experiment.model, config, experiment.optimizer, tokenizer)
-            found[kind] = compile_step(step, state, batch)(state, batch)
-    (kept, kept_metrics), (seen, metrics) = found["memory"], found["image"]
+    experiment, state, batches = batches_of(frozen, tmp_path)
+    step = make_step(experiment.model, frozen, experiment.optimizer, experiment.tokenizer)
+    (kept, kept_metrics), (seen, metrics) = (jax.jit(step)(state, x) for x in batches.values())
     np.testing.assert_allclose(kept_metrics["loss"], metrics["loss"], rtol=1e-3)
     for name, leaf in seen.trained.items():
         np.testing.assert_allclose(kept.trained[name], leaf, atol=2e-5, err_msg=name)
+
+
+PAIRS = {
+    "data.source": "shapes_pairs:size=32,train=8,val=1",
+    "data.images": 2,
+    "model.bridge.geometry": True,
+}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model.encoder.tokens": ("class",), "data.regions": 5},  # as many as tokens, for nobody
+        {"model.stage.name": "regions", "data.regions": 3},
+    ],
+    ids=["class token", "regions"],
+)
+def test_tokens_of_kept_memories_have_their_places(frozen, tmp_path, changes):
+    """The decoder looks at the same, with the same in its place, as if it saw the pixels."""
+    frozen.update_from_flattened_dict({**PAIRS, **changes})
+    experiment, state, batches = batches_of(frozen, tmp_path)
+    encode = jax.jit(
+        lambda batch: experiment.model.apply(state.variables(), Shown.of(batch), method="encode")
+    )
+    kept, seen = map(encode, batches.values())
+    np.testing.assert_allclose(kept.tokens, seen.tokens, atol=5e-3)
+    assert seen.tokens.std() > 0.5
+    np.testing.assert_array_equal(kept.mask, seen.mask)
+    np.testing.assert_array_equal(kept.places(), seen.places())
+    assert kept.grid == seen.grid
+
+
+def test_a_stage_that_does_not_fit_the_encoder_is_told_before_anything_is_kept(frozen, tmp_path):
+    changes = {"model.encoder.tokens": ("class",), "model.stage.name": "regions"}
+    frozen.update_from_flattened_dict({**PAIRS, "data.regions": 3, **changes})
+    with pytest.raises(UserError, match="Regions are cut out of a map"):
+        train(frozen, tmp_path / "run")
+    assert not (tmp_path / "cache").exists()
 
 
 def test_a_trained_encoder_cannot_be_kept(frozen, tmp_path):

@@ -86,7 +86,7 @@ class Showing:
         return in_slots(name, rows, self._nothing(), self.images)
 
     def region_features(self, name: str, found: Sequence[RegionFeatures]) -> Arrays:
-        """-> memory, float32 [N, R, D], boxes [N, R, 4], real [N, R] and present [N].
+        """-> features, float32 [N, R, D], boxes [N, R, 4], real [N, R] and present [N].
 
         Args:
           name: of the record, for messages.
@@ -96,7 +96,7 @@ class Showing:
           UserError: they are of too many images.
         """
         rows = [
-            {"memory": filled(each.features, self.regions)}
+            {"features": filled(each.features, self.regions)}
             | self._regions(each.boxes, np.ones(len(each.boxes), bool))
             for each in found
         ]
@@ -114,7 +114,7 @@ class Showing:
         """No image, in the shapes of one."""
         side, R, D = self.frame.image_size, self.regions, self.features
         if D:
-            nothing = {"memory": np.zeros((R, D), np.float32)}
+            nothing = {"features": np.zeros((R, D), np.float32)}
         else:
             nothing = {"image": np.zeros((side, side, 3), np.uint8)}
         return nothing | (self._regions(np.zeros((0, 4)), np.zeros(0, bool)) if R else {})

@@ -88,16 +88,16 @@ class Memories:
     images: int
 
     def __call__(self, index: int, rng: np.random.Generator | None = None) -> Arrays:
-        """-> memory, boxes and real if they were kept, and present, each with an axis of N.
+        """-> memory, what was kept beside it, and present, each with an axis of N.
 
         There is only the one view, whatever the `rng`.
 
         Raises:
-          ImageError: the photograph could not be read when it was to be encoded.
+          ImageError: the photograph could not be shown when it was to be encoded.
         """
         (data,) = _open(self.files).__getitems__([index])
         if not data:
-            raise ImageError(f"image {index} could not be read when its memory was to be kept")
+            raise ImageError("could not be shown when its memory was to be kept")
         rows = np.frombuffer(data, self.row)
         return in_slots(
             f"record {index}", [_fields(row) for row in rows], self._nothing(), self.images
@@ -111,11 +111,18 @@ class Memories:
         return _fields(np.zeros((), self.row))
 
 
-def kept_row(shape: tuple[int, ...], dtype: str, regions: int) -> np.dtype:
-    """What is kept of an image: its memory [S, D] or [h, w, D], and the boxes of its regions."""
-    memory = ("memory", dtype, shape)
+def kept_row(shape: tuple[int, ...], dtype: str, extra: int, regions: int) -> np.dtype:
+    """What is kept of an image, by the names of `jaxcap.models.shown.Shown`.
+
+    Args:
+      shape: of its memory, [h, w, D] or [S, D].
+      dtype: of its memory.
+      extra: tokens before the map; 0 if there are none.
+      regions: R, of which the boxes are kept; 0 if it has none.
+    """
+    before = [("extra", dtype, (extra, shape[-1]))] if extra else []
     boxes = [("boxes", "f4", (regions, 4)), ("real", "?", (regions,))] if regions else []
-    return np.dtype([memory, *boxes])
+    return np.dtype([*before, ("memory", dtype, shape), *boxes])
 
 
 def _fields(row: np.ndarray | np.void) -> Arrays:

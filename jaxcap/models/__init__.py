@@ -1,7 +1,8 @@
 """Models: encoders, decoders, and how a config names them.
 
-An encoder maps an image, uint8 [B, h, w, 3], to a `Memory`: tokens [B, S, D] and their mask. A
-stage makes another memory of it, with parameters that are trained where the encoder's stay.
+An encoder maps an image, uint8 [B, h, w, 3], to a `Memory` of tokens [B, S, D] that are all real,
+the last of them perhaps a map; no more, so that it can be kept (`jaxcap.models.shown`). A stage
+makes another memory of it, with parameters that are trained where the encoder's stay.
 
 A decoder keeps three promises, and the search knows nothing else of it:
 

@@ -73,14 +73,13 @@ class Memory(flax.struct.PyTreeNode):
         return jnp.einsum("bn,bnd->bd", share, self.whole.reshape(*present.shape, -1))
 
 
-def from_grid(grid: Float[Array, "B h w D"]) -> Memory:
-    """A feature map as a memory, row by row; every cell is real."""
+def from_grid(grid: Float[Array, "B h w D"], extra: Float[Array, "B E D"] | None = None) -> Memory:
+    """A feature map as a memory, row by row, behind tokens that are no cells; all are real."""
     batch, height, width, depth = grid.shape
-    return Memory(
-        tokens=grid.reshape(batch, height * width, depth),
-        mask=jnp.ones((batch, height * width), bool),
-        grid=(height, width),
-    )
+    tokens = grid.reshape(batch, height * width, depth)
+    if extra is not None:
+        tokens = jnp.concatenate([extra, tokens], axis=1)
+    return Memory(tokens, jnp.ones(tokens.shape[:2], bool), grid=(height, width))
 
 
 def cells(rows: int, columns: int) -> Float[np.ndarray, "S 4"]:

@@ -1,11 +1,11 @@
-"""What the model is shown of a record: one image or several, as pixels or as kept memories."""
+"""What the model is shown of a record: one image or several, as pixels or in their place."""
 
 from collections.abc import Mapping
 from dataclasses import fields
 
 import flax.struct
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, UInt8
+from jaxtyping import Array, Bool, Float, Shaped, UInt8
 
 from jaxcap.errors import UserError
 from jaxcap.models.memory import Memory, from_grid
@@ -17,15 +17,18 @@ class Shown(flax.struct.PyTreeNode):
     Attributes:
       present: False where a record has fewer images.
       image: their pixels; or, in the place of pixels,
-      memory: what an encoder made of them before, or precomputed features of regions: tokens
-        [S, D], or a map [h, w, D].
+      memory: what an encoder made of them before: a map [h, w, D], or tokens [S, D] of no map;
+      extra: and its tokens before the map, if it has any, such as a class token; or
+      features: precomputed features of their regions.
       boxes: left, top, right and bottom of R regions, in shares of the image's sides.
-      real: False where an image has fewer regions, or fewer tokens in `memory`.
+      real: False where an image has fewer regions.
     """
 
     present: Bool[Array, "B N"]
     image: UInt8[Array, "B N h w 3"] | None = None
     memory: Float[Array, "B N *S D"] | None = None
+    extra: Float[Array, "B N E D"] | None = None
+    features: Float[Array, "B N R D"] | None = None
     boxes: Float[Array, "B N R 4"] | None = None
     real: Bool[Array, "B N R"] | None = None
 
@@ -45,11 +48,11 @@ class Shown(flax.struct.PyTreeNode):
           features: D, where the regions are shown by their features and not by pixels; else 0.
         """
         here = (1, images)
-        pixels, memory = (*here, size, size, 3), (*here, regions, features)
+        pixels, each = (*here, size, size, 3), (*here, regions, features)
         return cls(
             present=jnp.zeros(here, bool),
             image=None if features else jnp.zeros(pixels, jnp.uint8),
-            memory=jnp.zeros(memory, jnp.float32) if features else None,
+            features=jnp.zeros(each, jnp.float32) if features else None,
             boxes=jnp.zeros((*here, regions, 4), jnp.float32) if regions else None,
             real=jnp.zeros((*here, regions), bool) if regions else None,
         )
@@ -57,7 +60,7 @@ class Shown(flax.struct.PyTreeNode):
     def images(self) -> UInt8[Array, "BN h w 3"]:
         """The pixels of all images of all records."""
         assert self.image is not None
-        return self.image.reshape(-1, *self.image.shape[2:])
+        return _of_images(self.image)
 
     def regions(self) -> tuple[Float[Array, "BN R 4"], Bool[Array, "BN R"]]:
         """The boxes of each image, and which of them are real.
@@ -70,16 +73,31 @@ class Shown(flax.struct.PyTreeNode):
                 "This captioner looks at regions, and is shown no boxes. Set data.regions to how "
                 "many an image has at most, with a source whose records carry boxes."
             )
-        R = self.real.shape[2]
-        return self.boxes.reshape(-1, R, 4), self.real.reshape(-1, R)
+        return _of_images(self.boxes), _of_images(self.real)
 
     def kept(self) -> Memory | None:
-        """The memory of each image, [B * N, S, D], if it was kept."""
+        """The memory of each image, [B * N, S, D], if there is one before any encoder sees it."""
+        if self.features is not None:
+            boxes, real = self.regions()
+            return Memory(_of_images(self.features), real, boxes)
         if self.memory is None:
             return None
-        tokens = self.memory.reshape(-1, *self.memory.shape[2:])
-        if tokens.ndim == 4:
-            return from_grid(tokens)
-        mask = jnp.ones(tokens.shape[:2], bool) if self.real is None else self.real
-        boxes = None if self.boxes is None else self.boxes.reshape(*tokens.shape[:2], 4)
-        return Memory(tokens, mask.reshape(tokens.shape[:2]), boxes)
+        memory = _of_images(self.memory)
+        if memory.ndim == 4:
+            return from_grid(memory, None if self.extra is None else _of_images(self.extra))
+        return Memory(memory, jnp.ones(memory.shape[:2], bool))
+
+
+def to_keep(memory: Memory) -> dict[str, Float[Array, "BN *S D"]]:
+    """The fields of `Shown` that give an encoder's memory of B * N images again: see `kept`."""
+    if memory.grid is None:
+        return {"memory": memory.tokens}
+    rows, columns = memory.grid
+    extra = memory.tokens.shape[1] - rows * columns
+    cells = memory.tokens[:, extra:].reshape(-1, rows, columns, memory.tokens.shape[2])
+    return {"memory": cells, **({"extra": memory.tokens[:, :extra]} if extra else {})}
+
+
+def _of_images(x: Shaped[Array, "B N *S"]) -> Shaped[Array, "BN *S"]:
+    """The axes of records and of their images as one."""
+    return x.reshape(-1, *x.shape[2:])

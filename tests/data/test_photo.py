@@ -61,7 +61,7 @@ def test_a_file_of_features_stands_for_its_image(tmp_path):
     np.savez(tmp_path / "a.npz", features=features, boxes=np.array(SHARES))
     showing = Showing(Frame(SIDE), regions=3, features=4)
     shown = photo_view([tmp_path / "a.npz"], None, showing)
-    np.testing.assert_array_equal(shown["memory"], [[*features, np.zeros(4)]])
+    np.testing.assert_array_equal(shown["features"], [[*features, np.zeros(4)]])
     np.testing.assert_allclose(shown["boxes"][0, :2], SHARES)
     with pytest.raises(ImageError, match=r"^.*none\.npz has no features that can be read"):
         photo_view([str(tmp_path / "none.npz")], None, showing)

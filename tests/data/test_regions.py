@@ -158,7 +158,7 @@ def test_the_view_reads_no_photograph(source, tmp_path):
     view = Regions(source, Showing(Frame(8), regions=5, features=D), tmp_path)
     check_view(view, source)
     shown = pickle.loads(pickle.dumps(view))(1)
-    np.testing.assert_array_equal(shown["memory"][0, :4], FEATURES)
+    np.testing.assert_array_equal(shown["features"][0, :4], FEATURES)
     np.testing.assert_allclose(shown["boxes"][0, :4], SHARES)
     assert shown["real"].tolist() == [[True] * 4 + [False]]
     assert shown["present"].tolist() == [True]
@@ -183,7 +183,7 @@ def test_a_record_of_several_images_has_the_features_of_each(tmp_path):
     source = open_source(f"jsonl:{tmp_path}/t.jsonl", "all")
     showing = Showing(Frame(8), images=2, regions=4, features=D)
     shown = Regions(source, showing, tmp_path)(0)
-    np.testing.assert_array_equal(shown["memory"], np.stack([FEATURES, FEATURES]))
+    np.testing.assert_array_equal(shown["features"], np.stack([FEATURES, FEATURES]))
     assert shown["present"].tolist() == [True, True]
     alone = Regions(source, Showing(Frame(8), regions=4, features=D), tmp_path)(1)
-    np.testing.assert_array_equal(alone["memory"], [FEATURES + 1])
+    np.testing.assert_array_equal(alone["features"], [FEATURES + 1])

@@ -72,8 +72,8 @@ def test_features_are_shown_in_the_place_of_pixels():
     found = RegionFeatures(np.arange(8, dtype=np.float32).reshape(4, 2), boxes)
     few = RegionFeatures(found.features[:1], boxes[:1])
     shown = showing.region_features("x", [few, found])
-    np.testing.assert_array_equal(shown["memory"][0], [[0, 1], [0, 0], [0, 0]])
-    np.testing.assert_array_equal(shown["memory"][1], found.features[:3])
+    np.testing.assert_array_equal(shown["features"][0], [[0, 1], [0, 0], [0, 0]])
+    np.testing.assert_array_equal(shown["features"][1], found.features[:3])
     assert shown["real"].tolist() == [[True, False, False], [True, True, True]]
     np.testing.assert_array_equal(shown["boxes"], shown["real"][..., None] * np.float32(RIGHT_HALF))
     assert {name: leaf.shape for name, leaf in shown.items()} == {

@@ -158,12 +158,12 @@ def test_a_stream_sees_its_own_past_and_the_real_tokens_of_its_image(kind):
     np.testing.assert_array_equal(changed(tokens=other), expected)
 
     hidden = jnp.where(MASK[..., None], FEATURES, 7.0)
-    assert not changed(MEMORY.replace(memory=hidden[:, None])).any()
+    assert not changed(MEMORY.replace(features=hidden[:, None])).any()
 
     shown = FEATURES.at[2, 0].add(1.0)
     expected = np.zeros((B, K, T), bool)
     expected[2] = True
-    np.testing.assert_array_equal(changed(MEMORY.replace(memory=shown[:, None])), expected)
+    np.testing.assert_array_equal(changed(MEMORY.replace(features=shown[:, None])), expected)
 
 
 @pytest.mark.parametrize("sample", [False, True], ids=["beams", "samples"])

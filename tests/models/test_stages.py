@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from showing import pictures
 
 from jaxcap.errors import UserError
 from jaxcap.models.bidirectional import Bidirectional
@@ -266,12 +265,3 @@ def test_tokens_are_dropped_but_never_all(memory):
         assert (jnp.abs(one.tokens - bias[None, None]) > 1e-3).any(axis=-1).all()
     varied = {np.asarray(one.tokens).tobytes() for one in found}
     assert (len(varied) > 5) == (memory is MEMORY)
-
-
-def test_what_is_shown_is_shown_by_its_pixels_or_by_what_was_kept():
-    images = RNG.integers(0, 256, (3, 8, 8, 3), np.uint8)
-    assert pictures(images).kept() is None
-    np.testing.assert_array_equal(pictures(images).images(), images)
-    kept = Shown(jnp.ones((B, 1), bool), memory=jnp.zeros((B, 1, 2, 3, D))).kept()
-    assert kept.grid == (2, 3)
-    assert kept.tokens.shape == (B, 6, D)
