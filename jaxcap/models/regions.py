@@ -14,7 +14,8 @@ class Regions(nn.Module):
 
     A box is cut into bins, and a bin is the mean of points in it, each interpolated between the
     cells around it. Points lie on lines, so the mean is a product over rows and one over columns:
-    two small matrices a box, and nothing is gathered.
+    two small matrices a box, and nothing is gathered. The token of no region is zeros: a decoder
+    that finds no real one in an image is not to read its corner instead.
 
     Attributes:
       bins: a side; the bins of a box come behind one another in its token.
@@ -34,6 +35,7 @@ class Regions(nn.Module):
         rows, columns = memory.grid
         B, _, D = memory.tokens.shape
         down = self._shares(boxes[..., 1], boxes[..., 3], rows)
+        down = jnp.where(real[..., None, None], down, 0.0)
         across = self._shares(boxes[..., 0], boxes[..., 2], columns)
         tokens = jnp.einsum(
             "brph,brqw,bhwd->brpqd",

@@ -222,6 +222,22 @@ def test_recomputing_activations_changes_neither_value_nor_gradient(kind, image)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), plain, again)
 
 
+LOOKING = ("cross", "prefix", "cross that fuses", "lstm prefix", "lstm state", "lstm hard")
+
+
+@pytest.mark.parametrize("kind", [*LOOKING, "gru additive"])
+def test_an_image_of_no_real_token_is_captioned_and_learned_from_like_any(kind):
+    """As one in which no region is to be seen: finite, and no other image notices."""
+    nothing = MEMORY.replace(real=MEMORY.real.at[1].set(False))
+    logits = teacher(kind)(nothing, TOKENS)
+    assert jnp.isfinite(logits).all()
+    others = np.array([0, 2])
+    np.testing.assert_allclose(logits[others], teacher(kind)(MEMORY, TOKENS)[others], atol=1e-5)
+    likelihood, gradient = value_and_gradient(kind=kind)(variables_of(kind), nothing, TOKENS)
+    assert jnp.isfinite(likelihood)
+    assert jax.tree.all(jax.tree.map(lambda leaf: jnp.isfinite(leaf).all(), gradient))
+
+
 def prefilled(model, variables, k, length=T):
     """Shapes and types of what the decoder computes before the first step, and of its state."""
 

@@ -77,7 +77,7 @@ def test_a_region_is_the_mean_of_points_in_it(bins, points):
     shown = Shown(jnp.ones((B, 1), bool), boxes=jnp.asarray(boxes), real=jnp.asarray(real))
     found = Regions(bins, points).apply({}, from_grid(jnp.asarray(grid, jnp.float32)), shown)
     for b, r in np.ndindex(B, 4):
-        expected = roi_align(grid[b], boxes[b, 0, r], bins, points)
+        expected = roi_align(grid[b], boxes[b, 0, r], bins, points) * real[b, 0, r]
         np.testing.assert_allclose(found.tokens[b, r], expected, atol=1e-5)
     np.testing.assert_array_equal(found.mask, real[:, 0])
     np.testing.assert_array_equal(found.places(), boxes[:, 0])
