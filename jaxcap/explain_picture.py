@@ -63,8 +63,8 @@ def draw_looks(
         "whole": "whole: of what belongs to the image as a whole",
         "words": "words: of the caption's own words",
     }
-    legend = "Bright is where the decoder looked. " + "; ".join(notes[name] for name in told) + "."
-    return _sheet(explanation.text, tiles, legend)
+    legend = "; ".join(["Bright is where the decoder looked", *(notes[name] for name in told)])
+    return _sheet(explanation.text, tiles, f"{legend}.")
 
 
 def draw_similarity(explanation: Explanation) -> Image.Image:

@@ -14,6 +14,8 @@ from jaxcap.captioner import Captioner
 from jaxcap.cli import app
 from jaxcap.data.sources import open_source
 from jaxcap.errors import UserError
+from jaxcap.explain import paint
+from jaxcap.explain_picture import draw_looks, draw_similarity
 from jaxcap.train import train
 
 D = 6
@@ -71,6 +73,42 @@ def test_a_run_of_pairs_captions_the_pairs_that_it_is_given(pairs, tmp_path):
     assert logp != pytest.approx(other, rel=1e-6)  # before and after are not the same
 
 
+def drawn(file, picture):
+    """What is in the file is the picture, but for the last digit of a number."""
+    written, expected = (np.asarray(x).astype(int) for x in (Image.open(file), picture))
+    assert written.shape == expected.shape
+    return np.abs(written - expected).mean() < 0.1
+
+
+def test_where_it_looked_in_a_pair_is_drawn_on_both_pictures(pairs, tmp_path):
+    record = open_source("shapes_pairs:size=32,val=4", "val")[0]
+    files, boxes = files_of(record, tmp_path)
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    places = ("--explain", tmp_path / "looks.png", "--similarity", tmp_path / "alike.png")
+    asked = (*files, "--together", "--boxes", tmp_path / "boxes.json")
+    result = command("caption", pairs, *asked, *places)
+    assert result.exit_code == 0, result.output
+    captioner = Captioner.load(pairs)
+    found = captioner.explain(files, boxes=list(boxes.values()))
+    assert drawn(tmp_path / "looks.png", draw_looks(found))
+    assert drawn(tmp_path / "alike.png", draw_similarity(found))
+    weights = found.weights()
+    for number, (file, each) in enumerate(zip(files, record.boxes, strict=True)):
+        np.testing.assert_array_equal(found.pictures[number], Image.open(file))
+        here = found.image == number
+        real = here & np.isin(np.arange(len(here)), np.flatnonzero(here)[: len(each)])
+        np.testing.assert_allclose(found.boxes[real], each, atol=1e-6)
+        assert (weights[:, real] > 0).all()
+        assert (weights[:, here & ~real] == 0).all()
+        expected = paint(weights[:, real], np.array(each, np.float32), 32, 32)
+        np.testing.assert_allclose(found.on_image(weights, 32, 32, number), expected, atol=1e-5)
+    np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)
+    blind = captioner.explain(files, "a red circle", boxes=[[], []])
+    for number in range(2):
+        assert not blind.on_image(blind.weights(), 32, 32, number).any()
+    assert draw_looks(blind).width == draw_looks(found).width
+
+
 def test_boxes_that_lack_are_asked_for(pairs, tmp_path):
     source = open_source("shapes_pairs:size=32,val=4", "val")
     files, boxes = files_of(source[0], tmp_path)
@@ -115,6 +153,20 @@ def test_features_are_trained_on_and_captioned_without_photographs(featured):
     assert first["captions"][0]["text"] == said(run)["8.jpg"]
     assert last["captions"][0]["text"] == said(run)["11.jpg"]
     assert "has no features that can be read" in lacking["error"]
+
+
+def test_where_it_looked_among_features_is_drawn_on_grey(featured, tmp_path):
+    run, file = featured / "run", featured / "10.npz"
+    result = command("caption", run, file, featured / "8.npz", "--explain", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["10.png", "8.png"]
+    found = Captioner.load(run).explain(file)
+    assert drawn(tmp_path / "10.png", draw_looks(found))
+    assert [np.asarray(picture).std() for picture in found.pictures] == [0]
+    assert found.weights().shape == (len(found.tokens), 3)
+    np.testing.assert_allclose(found.weights().sum(axis=1), 1, rtol=1e-5)
+    shares = np.clip(np.load(file)["bbox"][:3] / 9, 0, 1)
+    np.testing.assert_allclose(found.boxes, shares, atol=1e-6)
 
 
 def test_features_in_another_place_are_evaluated_alike(featured, tmp_path):
