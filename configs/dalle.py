@@ -58,6 +58,7 @@ def get_config(arg: str = "") -> ConfigDict:
         config.eval.every = config.steps
     if run:
         config.optim.parts = (("^encoder/embedding$", 1.0), ("^encoder/", 0.0))
+        config.objective.images = 0.0
     config.eval.batch_size = 100
     config.log_every = 100
     config.search = {"sample": True, "top_k": 4, "max_len": 19}

@@ -61,7 +61,8 @@ def base() -> ConfigDict:
     config.model.lora = config_dict.placeholder(tuple)
 
     config.objective = ConfigDict()
-    config.objective.captions = 1.0  # weight of the captions' loss; an encoder may have its own
+    config.objective.captions = 1.0  # weight of the captions' loss
+    config.objective.images = 1.0  # weight of an encoder's own losses, where it has any
     config.objective.smoothing = 0.1  # of labels
     config.objective.doubly_stochastic = 0.0  # weight of looking at every part of an image once
     config.objective.scheduled_sampling = 0.0  # share of own words read at the last step, from 0
@@ -171,7 +172,7 @@ def _check_shown(data: ConfigDict) -> None:
 
 def _check_objective(objective: ConfigDict, draws: bool) -> None:
     """Refuse weights and shares that are none, and those of draws where no attention is hard."""
-    weights = ("captions", "doubly_stochastic", "reinforce", "entropy")
+    weights = ("captions", "images", "doubly_stochastic", "reinforce", "entropy")
     fine = {name: (objective[name] >= 0, "0 or more") for name in weights}
     fine["smoothing"] = (0 <= objective.smoothing < 1, "0 or more, and less than 1")
     fine["scheduled_sampling"] = (0 <= objective.scheduled_sampling <= 1, "0 to 1")

@@ -77,6 +77,7 @@ def test_what_is_shown_of_a_record_fits_together(fields, message):
     [
         ({"captions": -1.0}, "captions is -1.0; expected 0 or more"),
         ({"doubly_stochastic": -0.1}, "doubly_stochastic is -0.1; expected 0 or more"),
+        ({"images": -1.0}, "images is -1.0; expected 0 or more"),
         ({"reinforce": -0.1}, "reinforce is -0.1; expected 0 or more"),
         ({"entropy": float("nan")}, "entropy is nan; expected 0 or more"),
         ({"smoothing": 1.0}, "smoothing is 1.0; expected 0 or more, and less than 1"),

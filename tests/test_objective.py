@@ -201,6 +201,25 @@ def test_an_image_is_encoded_once_for_what_is_said_and_what_is_taught():
     assert len(encoded) == 1
 
 
+@pytest.mark.parametrize("weight", [0.0, 3.0])
+def test_an_encoders_own_losses_have_their_weight(weight):
+    class Encoder(nn.Module):
+        def __call__(self, image, train=False):
+            return Memory(jnp.zeros((B, S, 6)), jnp.ones((B, S), bool))
+
+        def losses(self, image, progress):
+            return {"reconstruction": jnp.arange(B, dtype=jnp.float32)}
+
+    model, variables = captioner()
+    settings = ConfigDict({**base().objective.to_dict(), "smoothing": 0.0, "images": weight})
+    objective = make_objective(model.clone(encoder=Encoder()), settings, TOKENIZER)
+    batch = {**BATCH, "image": jnp.zeros((B, 1, 8, 8, 3), jnp.uint8)}
+    del batch["memory"]
+    loss, means = objective(variables, batch, jax.random.key(1), Counts.of(batch), PROGRESS)
+    assert ("reconstruction" in means) == (weight > 0)
+    np.testing.assert_allclose(loss - means["nll"], weight * (B - 1) / 2, rtol=1e-5)
+
+
 def test_the_likelihood_is_that_of_the_captions():
     model, variables = captioner()
     tokens = BATCH["tokens"]

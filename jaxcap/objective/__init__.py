@@ -112,11 +112,12 @@ def make_objective(model: CaptionModel, config: ConfigDict, tokenizer: Tokenizer
             means |= {"reinforce": chance, "entropy": spread}
         loss = config.captions * loss
 
-        rngs = {"dropout": dream}
-        own: Any = model.apply(variables, shown, progress.share, method="losses", rngs=rngs)
-        for name, losses in own.items():
-            means[name] = losses.sum() / counts.images
-            loss = loss + means[name]
+        if config.images:  # a frozen encoder has nothing to learn from its own
+            rngs = {"dropout": dream}
+            own: Any = model.apply(variables, shown, progress.share, method="losses", rngs=rngs)
+            for name, losses in own.items():
+                means[name] = losses.sum() / counts.images
+                loss = loss + config.images * means[name]
         return loss, {"loss": loss, **means}
 
     return objective
