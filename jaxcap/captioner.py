@@ -14,7 +14,6 @@ from jaxtyping import Array, Bool, Float, Int
 from ml_collections import ConfigDict
 
 from jaxcap.caption import Caption, captions_of
-from jaxcap.checkpoint import Run
 from jaxcap.data.photo import Photos, photo_pictures, photo_view
 from jaxcap.data.showing import Arrays, Showing
 from jaxcap.data.text import Tokenizer
@@ -24,6 +23,7 @@ from jaxcap.errors import UserError
 from jaxcap.explain import Explanation, read
 from jaxcap.models import build
 from jaxcap.models.captioning import CaptionModel
+from jaxcap.run import Run
 from jaxcap.state import init_variables, linen_variables
 
 BATCHES = (1, 4, 16)  # images in one compiled program; fewer are filled up with blanks

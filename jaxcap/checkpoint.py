@@ -1,8 +1,6 @@
-"""A run directory: config, tokenizer and checkpoints; all that a captioner is."""
+"""The checkpoints of a run: which of them there are, saving and restoring."""
 
-import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +8,8 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 from jax.tree_util import tree_leaves_with_path
-from ml_collections import ConfigDict
 from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, BestN, LatestN
 
-from jaxcap.config import completed
-from jaxcap.data.text import Tokenizer, load_tokenizer
 from jaxcap.errors import UserError
 from jaxcap.partition import path_name
 from jaxcap.state import Params, TrainState
@@ -23,18 +18,10 @@ BEST_BY = "CIDEr"
 PARTS = {"_CHECKPOINT_METADATA", "model"}  # of a checkpoint that is whole, and of these one more:
 TRAIN = ("trained", "opt_state", "step", "baseline")  # of a state: what only training needs
 TRAINED, IMPORTED = {"train", "data"}, {"origin"}
-TOKENIZER, ORIGIN = "tokenizer", "origin"  # folders of a run; the latter of an imported one
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all: beside its place, then renamed."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
-
-
-class Run:
-    """The directory of one run. Every file in it is written beside its place and renamed.
+class Checkpoints:
+    """Those in a run's directory.
 
     A checkpoint has two items: `model` (the averaged and the frozen parameters, and the batch
     statistics: what captions) and `train` (what only training needs: the parameters as the
@@ -58,7 +45,7 @@ class Run:
         self._manager: ocp.CheckpointManager | None = None
 
     @property
-    def checkpoints(self) -> ocp.CheckpointManager:
+    def manager(self) -> ocp.CheckpointManager:
         """Opened when first needed; ask `steps` which of its checkpoints may be read."""
         if self._manager is None:
             folder = self.path / "checkpoints"
@@ -91,67 +78,14 @@ class Run:
     def origin(self, step: int) -> dict[str, Any]:
         """Where an imported checkpoint is from."""
         items = ocp.args.Composite(origin=ocp.args.JsonRestore())
-        return dict(self.checkpoints.restore(step, args=items).origin)
+        return dict(self.manager.restore(step, args=items).origin)
 
     def _has(self, step: int, parts: set[str]) -> bool:
         folder = self.path / "checkpoints" / str(step)
         return all((folder / part).exists() for part in PARTS | parts)
 
     def _known(self) -> list[int]:
-        return sorted(self.checkpoints.all_steps())
-
-    def save_config(self, config: ConfigDict) -> None:
-        """Write config.json."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        if jax.process_index() == 0:
-            write_text(self.path / "config.json", config.to_json(indent=2) + "\n")
-
-    def config(self) -> ConfigDict:
-        """The config of the run; see `jaxcap.config.completed`.
-
-        Raises:
-          UserError: this is not a run directory, or its config.json is damaged.
-        """
-        file = self.path / "config.json"
-        if not file.is_file():
-            found = sorted(entry.name for entry in self.path.glob("*"))[:8]
-            holds = f"It holds: {', '.join(found)}." if found else "It is empty or does not exist."
-            raise UserError(
-                f"{self.path} is not a run directory: there is no config.json in it. {holds} "
-                "A run directory is what training writes to --workdir."
-            )
-        try:
-            fields = json.loads(file.read_text(encoding="utf-8"))
-            if not isinstance(fields, dict) or not fields:
-                raise ValueError("it has no fields")
-            if "model_type" in fields:
-                raise UserError(
-                    f"{self.path} is no run directory but a {fields['model_type']} in the Hugging "
-                    f"Face layout. Make a run of it first: jaxcap convert {self.path} RUN"
-                )
-            return completed(fields)
-        except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise UserError(
-                f"{file} is damaged: {error}. Restore it from a copy, or from that of a run of the "
-                "same config."
-            ) from error
-
-    def begin(self, tokenizer: Tokenizer, parent: "Run | None" = None) -> None:
-        """Write what training does not change: tokenizer/, and what an import left in the parent.
-
-        Args:
-          tokenizer: of the run.
-          parent: the run that this one starts from, if it does.
-        """
-        if jax.process_index() == 0:
-            tokenizer.save(self.path / TOKENIZER)
-            shutil.rmtree(self.path / ORIGIN, ignore_errors=True)  # of a start that failed
-            if parent is not None and (parent.path / ORIGIN).is_dir():
-                shutil.copytree(parent.path / ORIGIN, self.path / ORIGIN)
-
-    def tokenizer(self) -> Tokenizer:
-        """The tokenizer of the run."""
-        return load_tokenizer(self.path / TOKENIZER)
+        return sorted(self.manager.all_steps())
 
     def save(self, state: TrainState, scores: dict[str, float] | None = None) -> None:
         """Save the state after its step; `scores` make it a candidate for the best."""
@@ -160,7 +94,7 @@ class Run:
             self.wait()
             if step in self.steps():
                 return
-            self.checkpoints.delete(step)
+            self.manager.delete(step)
         model = {"params": {**state.frozen, **state.average}, "stats": state.stats}
         train = {name: getattr(state, name) for name in TRAIN}
         items = {
@@ -168,7 +102,7 @@ class Run:
             "train": ocp.args.StandardSave(train),
             "data": ocp.args.JsonSave({"next_batch": step}),
         }
-        self.checkpoints.save(step, args=ocp.args.Composite(**items), metrics=scores)
+        self.manager.save(step, args=ocp.args.Composite(**items), metrics=scores)
 
     def save_imported(self, params: Params, stats: Params, origin: dict[str, Any]) -> None:
         """Save what captions as step 0, and where it is from."""
@@ -176,16 +110,16 @@ class Run:
             "model": ocp.args.StandardSave({"params": params, "stats": stats}),
             "origin": ocp.args.JsonSave(origin),
         }
-        self.checkpoints.save(0, args=ocp.args.Composite(**items))
+        self.manager.save(0, args=ocp.args.Composite(**items))
         self.wait()
 
     def wait(self) -> None:
         """Until the last save is on the disk."""
-        self.checkpoints.wait_until_finished()
+        self.manager.wait_until_finished()
 
     def close(self) -> None:
         """Until all is on the disk, and no file is open: before the directory is moved."""
-        self.checkpoints.close()
+        self.manager.close()
         self._manager = None
 
     def latest_step(self) -> int | None:
@@ -204,7 +138,7 @@ class Run:
                 f"The run {self.path} has no finished checkpoint in {self.path / 'checkpoints'}. "
                 "Train it first: python -m jaxcap.main --config=... --workdir=..."
             )
-        best = self.checkpoints.best_step()
+        best = self.manager.best_step()
         return best if best in self.steps() else latest
 
     def checkpoint(self, step: int | None = None) -> int:
@@ -235,7 +169,7 @@ class Run:
                 f"from it in a run of its own: --config.init_from={self.path} and another "
                 "--workdir."
             )
-        if lacks := set(TRAIN) - {*self.checkpoints.item_metadata(step)["train"]}:
+        if lacks := set(TRAIN) - {*self.manager.item_metadata(step)["train"]}:
             raise UserError(
                 f"{self.path} was written by an earlier version, whose training cannot go on (it "
                 f"has no {', '.join(lacks)}). Start from it in a run of its own: "
@@ -246,7 +180,7 @@ class Run:
         self._check_same(step, "model", "params", model["params"])
         self._check_same(step, "train", "trained", like.trained, "set of trained parameters")
         self._check_same(step, "train", "opt_state", like.opt_state, "optimizer (optim.kind)")
-        restored = self.checkpoints.restore(
+        restored = self.manager.restore(
             step,
             args=ocp.args.Composite(
                 model=ocp.args.StandardRestore(_abstract(model)),
@@ -269,7 +203,7 @@ class Run:
         """
         self._check_same(step, "model", "params", params)
         target = _abstract({"params": params, "stats": stats})
-        restored = self.checkpoints.restore(
+        restored = self.manager.restore(
             step, args=ocp.args.Composite(model=ocp.args.StandardRestore(target))
         )
         return restored.model["params"], restored.model["stats"]
@@ -277,7 +211,7 @@ class Run:
     def _check_same(self, step: int, item: str, part: str, tree: Any, what: str = "model") -> None:
         there, here = (
             {path_name(path): tuple(leaf.shape) for path, leaf in tree_leaves_with_path(leaves)}
-            for leaves in (self.checkpoints.item_metadata(step)[item][part], tree)
+            for leaves in (self.manager.item_metadata(step)[item][part], tree)
         )
         if there == here:
             return

@@ -140,11 +140,11 @@ def evaluate(
     Writes predictions.json and scores.json. In the place of RUN there may also be a file of
     predictions in COCO's results format, which is only scored; files are then written to --out.
     """
-    from jaxcap.checkpoint import Run
     from jaxcap.data.sources import open_source
     from jaxcap.evaluate import evaluate_predictions, report, write
     from jaxcap.experiment import Experiment
     from jaxcap.modes import evaluate_run
+    from jaxcap.run import Run
     from jaxcap.train import print_scores
 
     if run.is_file():

@@ -12,7 +12,7 @@ import numpy as np
 from jax.sharding import Mesh
 from PIL.Image import Image
 
-from jaxcap.checkpoint import write_text
+from jaxcap.atomic import write_text
 from jaxcap.data.image import decode_rgb
 from jaxcap.data.pipeline import EvalExample, eval_batches, trouble
 from jaxcap.data.record import Source

@@ -15,7 +15,6 @@ from jaxtyping import UInt8
 from ml_collections import ConfigDict
 
 from jaxcap.begin import begun
-from jaxcap.checkpoint import Run
 from jaxcap.data.pipeline import EvalExample, TrainExample, View, check_view, eval_batches
 from jaxcap.data.record import Source
 from jaxcap.data.regions import check_features
@@ -36,6 +35,7 @@ from jaxcap.models.captioning import CaptionModel
 from jaxcap.models.shown import Shown
 from jaxcap.optim import Params, check_parts, optimizer, split
 from jaxcap.partition import check_batch, make_mesh, over_batch, shardings
+from jaxcap.run import Run
 from jaxcap.state import TrainState, init_variables, linen_variables, new_state
 
 

@@ -9,7 +9,7 @@ import jax
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from jaxcap.checkpoint import write_text
+from jaxcap.atomic import write_text
 
 console = Console(soft_wrap=True, highlight=False)
 

@@ -20,7 +20,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 from rich.progress import track
 
-from jaxcap.checkpoint import write_text
+from jaxcap.atomic import write_text
 from jaxcap.data.frame import Frame
 from jaxcap.data.pipeline import EvalExample, check_view, eval_batches, trouble
 from jaxcap.data.record import Source

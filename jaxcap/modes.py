@@ -5,10 +5,10 @@ from pathlib import Path
 import jax
 from ml_collections import ConfigDict
 
-from jaxcap.checkpoint import Run
 from jaxcap.data.sources import open_source
 from jaxcap.evaluate import Evaluation, evaluate_predictions, write
 from jaxcap.experiment import Experiment
+from jaxcap.run import Run
 from jaxcap.samples import draw_samples
 from jaxcap.train import print_scores
 from jaxcap.train import train as train_run

@@ -14,7 +14,6 @@ import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from jaxcap.checkpoint import Run
 from jaxcap.data.pipeline import left_out, train_batches, trouble
 from jaxcap.errors import UserError
 from jaxcap.evaluate import Evaluation, write
@@ -22,6 +21,7 @@ from jaxcap.experiment import Experiment
 from jaxcap.log import Bar, MetricsLog, console
 from jaxcap.partition import check_batch, to_devices
 from jaxcap.reconstructions import draw_reconstructions
+from jaxcap.run import Run
 from jaxcap.samples import draw_samples
 from jaxcap.state import TrainState
 from jaxcap.summary import print_parameters, print_program

@@ -10,10 +10,11 @@ import optax
 import pytest
 
 from jaxcap import checkpoint as module
-from jaxcap.checkpoint import Run, write_text
+from jaxcap.atomic import write_text
 from jaxcap.config import base
 from jaxcap.errors import UserError
 from jaxcap.optim import KINDS, optimizer
+from jaxcap.run import Run
 from jaxcap.state import TrainState
 
 TX = optax.adam(0.1)
@@ -108,7 +109,7 @@ def test_the_best_and_the_last_two_are_kept(tmp_path):
         run.save(state(step), None if score is None else {"CIDEr": score})
     run.wait()
     again = Run(tmp_path)
-    assert sorted(again.checkpoints.all_steps()) == [2, 5, 6]
+    assert sorted(again.manager.all_steps()) == [2, 5, 6]
     assert (again.latest_step(), again.best_step()) == (6, 2)
     assert (again.checkpoint(), again.checkpoint(5)) == (2, 5)
     with pytest.raises(UserError, match=r"no checkpoint of step 3. It has those of 2, 5, 6"):

@@ -13,7 +13,6 @@ from PIL import Image
 from tiny_run import SOURCE
 
 from jaxcap import Captioner
-from jaxcap.checkpoint import Run
 from jaxcap.data.prepare import prepare
 from jaxcap.data.sources import open_source
 from jaxcap.errors import UserError
@@ -21,6 +20,7 @@ from jaxcap.experiment import Experiment
 from jaxcap.interop.start import resolved
 from jaxcap.models import build
 from jaxcap.optim import check_parts
+from jaxcap.run import Run
 from jaxcap.state import init_variables
 from jaxcap.train import train
 

@@ -4,10 +4,10 @@ import jax.numpy as jnp
 import pytest
 from tiny_run import get_config
 
-from jaxcap.checkpoint import Run
 from jaxcap.data.sources.shapes import Shapes
 from jaxcap.errors import UserError
 from jaxcap.experiment import Experiment, _replaced
+from jaxcap.run import Run
 from jaxcap.state import TrainState
 
 

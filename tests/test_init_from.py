@@ -9,9 +9,9 @@ import pytest
 from tiny_run import SOURCE, get_config, photographs
 
 from jaxcap.captioner import Captioner
-from jaxcap.checkpoint import Run
 from jaxcap.errors import UserError
 from jaxcap.experiment import Experiment
+from jaxcap.run import Run
 from jaxcap.train import train
 
 

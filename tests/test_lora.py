@@ -12,13 +12,13 @@ from tiny_run import get_config, photographs
 
 from jaxcap import summary
 from jaxcap.captioner import Captioner
-from jaxcap.checkpoint import Run
 from jaxcap.data.sources import open_source
 from jaxcap.errors import UserError
 from jaxcap.experiment import Experiment
 from jaxcap.lora import fresh_adapters, merged
 from jaxcap.models import build
 from jaxcap.optim import split
+from jaxcap.run import Run
 from jaxcap.state import init_variables, linen_variables, nested
 from jaxcap.train import train
 

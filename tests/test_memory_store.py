@@ -12,7 +12,6 @@ from PIL import Image
 from tiny_run import get_config
 
 from jaxcap import memory_store as module
-from jaxcap.checkpoint import Run
 from jaxcap.data.frame import Frame
 from jaxcap.data.image import ImageError
 from jaxcap.data.pipeline import EvalExample, train_batches
@@ -26,6 +25,7 @@ from jaxcap.memory_store import MemoryStore, memory_store
 from jaxcap.models.memory import Memory
 from jaxcap.models.shown import Shown
 from jaxcap.partition import make_mesh, to_devices
+from jaxcap.run import Run
 from jaxcap.train import train
 from jaxcap.train_step import make_step
 

@@ -6,11 +6,11 @@ import numpy as np
 import optax
 import pytest
 
-from jaxcap.checkpoint import Run
 from jaxcap.config import base
 from jaxcap.errors import UserError
 from jaxcap.optim import KINDS, optimizer
 from jaxcap.partition import make_mesh, shardings
+from jaxcap.run import Run
 from jaxcap.state import TrainState
 
 STEPS = 6

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec as P
 
-from jaxcap.checkpoint import Run
 from jaxcap.errors import UserError
 from jaxcap.experiment import Experiment
 from jaxcap.partition import check_batch, make_mesh, shardings, to_devices
+from jaxcap.run import Run
 from jaxcap.train_step import compile_step, make_step
 
 MESHES = ({"data": 1}, {"data": 2, "fsdp": 4}, {"data": 2, "tensor": 4})

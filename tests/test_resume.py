@@ -11,8 +11,8 @@ import jax
 import numpy as np
 import pytest
 
-from jaxcap.checkpoint import Run
 from jaxcap.experiment import Experiment
+from jaxcap.run import Run
 
 HERE = Path(__file__).parent
 STEPS = 8

@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 from tiny_run import get_config
 
-from jaxcap.checkpoint import Run
 from jaxcap.data.text import build_tokenizer
 from jaxcap.errors import UserError
 from jaxcap.models import build
 from jaxcap.optim import optimizer, split
+from jaxcap.run import Run
 from jaxcap.state import init_variables, new_state
 from jaxcap.train import train
 from jaxcap.train_step import make_step

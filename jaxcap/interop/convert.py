@@ -10,7 +10,6 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from jaxcap.checkpoint import Run
 from jaxcap.config import base
 from jaxcap.data.hf_special_tokens import read_object
 from jaxcap.data.text import Tokenizer, build_tokenizer
@@ -25,6 +24,7 @@ from jaxcap.interop.report import Report
 from jaxcap.interop.source import Source, open_folder
 from jaxcap.interop.table import load
 from jaxcap.models import build
+from jaxcap.run import Run
 from jaxcap.state import init_variables, of_role
 
 

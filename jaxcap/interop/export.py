@@ -10,7 +10,7 @@ import ml_dtypes  # noqa: F401  (NumPy then knows bfloat16 by its name)
 import numpy as np
 from ml_collections import ConfigDict
 
-from jaxcap.checkpoint import Run, write_text
+from jaxcap.atomic import write_text
 from jaxcap.data.frame import Frame
 from jaxcap.data.hf_special_tokens import read_object
 from jaxcap.data.text import Tokenizer
@@ -31,6 +31,7 @@ from jaxcap.interop.weight_files import write_weights
 from jaxcap.lora import merged
 from jaxcap.models import build
 from jaxcap.models.captioning import CaptionModel
+from jaxcap.run import Run
 from jaxcap.state import init_variables, of_role
 
 GENERATION = "generation_config.json"

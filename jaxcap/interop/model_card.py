@@ -7,7 +7,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from jaxcap.checkpoint import Run
+from jaxcap.run import Run
 
 CLASSES = {  # by model_type
     "vision-encoder-decoder": "VisionEncoderDecoderModel",

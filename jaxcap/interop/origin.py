@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxcap.checkpoint import ORIGIN, write_text
+from jaxcap.atomic import write_text
 from jaxcap.interop.report import Report
 from jaxcap.interop.source import Source
 from jaxcap.interop.weight_files import WHOLE, read_weights, write_weights
+from jaxcap.run import ORIGIN
 
 REPORT = "jaxcap_import.json"
 SETTINGS = (".json", ".txt", ".model", ".jinja", ".md")  # of the tokenizer too

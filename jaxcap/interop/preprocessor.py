@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from jaxcap.checkpoint import write_text
+from jaxcap.atomic import write_text
 from jaxcap.data.frame import MAX_SIDE, Frame
 from jaxcap.interop.preprocessor_file import FILE, SIZES, Channels, Fields
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from tokenizers import Regex, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as Backend
 
-from jaxcap.checkpoint import write_text
+from jaxcap.atomic import write_text
 from jaxcap.data.text import Tokenizer
 
 WORDS = r"\w+(?:['-]\w+)*|[^\w\s]"  # words, and marks one by one

@@ -10,7 +10,6 @@ import transformers as hf
 from ml_collections import ConfigDict
 from sources import SIDE, config_of, photographs, processor_of, roles_of, save_tokenizer
 
-from jaxcap.checkpoint import Run
 from jaxcap.config import base
 from jaxcap.experiment import Experiment
 from jaxcap.interop.captioners import blueprint
@@ -19,6 +18,7 @@ from jaxcap.interop.table import store
 from jaxcap.interop.weight_files import read_weights, write_weights
 from jaxcap.models import build
 from jaxcap.models.words import TILE
+from jaxcap.run import Run
 from jaxcap.state import init_variables, new_state, of_role
 
 LONGEST = 9  # tokens of a caption, with that of the start

@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from configs.finetune import get_config
 from jaxcap import Captioner
-from jaxcap.checkpoint import Run
 from jaxcap.cli import app
 from jaxcap.config import base
 from jaxcap.interop.convert import convert
+from jaxcap.run import Run
 from jaxcap.state import flat
 from jaxcap.train import train
 

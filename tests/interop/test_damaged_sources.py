@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from published import publish
 
-from jaxcap.checkpoint import Run
 from jaxcap.errors import UserError
 from jaxcap.interop import convert as converting
 from jaxcap.interop.convert import convert
 from jaxcap.interop.weight_files import read_weights, write_weights
+from jaxcap.run import Run
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ from published import MADE, made, publish
 from sources import NAMES
 
 from jaxcap import Captioner
-from jaxcap.checkpoint import Run
 from jaxcap.config import base
 from jaxcap.data.frame import Frame
 from jaxcap.decode import Search
@@ -20,6 +19,7 @@ from jaxcap.interop.convert import convert
 from jaxcap.interop.export import export
 from jaxcap.interop.model_card import model_card
 from jaxcap.interop.weight_files import read_weights, write_weights
+from jaxcap.run import Run
 from jaxcap.state import flat
 
 CARD = "README.md"

@@ -13,10 +13,10 @@ from published import MADE, made, publish, train_at_random
 from sources import NAMES, SIDE, photographs
 
 from jaxcap import Captioner
-from jaxcap.checkpoint import Run
 from jaxcap.experiment import Experiment
 from jaxcap.interop.convert import convert
 from jaxcap.interop.export import export
+from jaxcap.run import Run
 
 torch = pytest.importorskip("torch", reason="Transformers' models are written in PyTorch")
 import transformers as hf  # noqa: E402

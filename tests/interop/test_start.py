@@ -11,7 +11,6 @@ from published import photo_table, publish_part
 from sources import SEES, WORDS
 from starting import one_device, starting
 
-from jaxcap.checkpoint import Run
 from jaxcap.config import base
 from jaxcap.data.sources import open_source
 from jaxcap.errors import UserError
@@ -21,6 +20,7 @@ from jaxcap.interop.weight_files import read_weights, write_weights
 from jaxcap.memory_store import memory_store
 from jaxcap.models import build
 from jaxcap.models.shown import Shown
+from jaxcap.run import Run
 from jaxcap.state import init_variables
 from jaxcap.train import train
 

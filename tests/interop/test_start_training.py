@@ -10,7 +10,6 @@ from published import photo_table, publish_part
 from sources import WORDS
 from starting import one_device, starting
 
-from jaxcap.checkpoint import Run
 from jaxcap.data.pipeline import train_batches
 from jaxcap.experiment import Experiment
 from jaxcap.interop.table import store
@@ -18,6 +17,7 @@ from jaxcap.interop.text import TEXT
 from jaxcap.interop.vision import VISION
 from jaxcap.interop.weight_files import write_weights
 from jaxcap.partition import to_devices
+from jaxcap.run import Run
 from jaxcap.state import of_role
 from jaxcap.train_step import compile_step, make_step
 

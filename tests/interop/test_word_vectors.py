@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from starting import one_device
 from tiny_run import get_config
 
-from jaxcap.checkpoint import Run
 from jaxcap.data.text import build_tokenizer
 from jaxcap.errors import UserError
 from jaxcap.experiment import Experiment
 from jaxcap.interop.word_vectors import TABLE, read_word_vectors, start_words
 from jaxcap.partition import make_mesh
+from jaxcap.run import Run
 from jaxcap.train import train
 
 WIDTH = 16  # of the decoder of tiny_run
