@@ -14,9 +14,9 @@ The other run must stay where it is: the config is read from it whenever the com
 
 from ml_collections import ConfigDict
 
-from jaxcap.checkpoint import Run
 from jaxcap.config import base
 from jaxcap.errors import UserError
+from jaxcap.run import Run
 
 KEPT = ("model", "tokenizer", "search", "seed")  # of the run, with its data's shape
 SHAPE = ("image_size", "fit", "resize", "resample", "max_len")
