@@ -3,16 +3,20 @@
 The line of DALL-E (Ramesh et al., arXiv 2102.12092), turned round: a Transformer that writes the
 text after the image.
 
-Command   python -m jaxcap.main --config=configs/dalle.py --workdir=runs/dalle
-          `:codes` trains the VAE alone, `:RUN` a captioner over the codes of such a run
+Command   python -m jaxcap.main --config=configs/dalle.py:codes --workdir=runs/codes
+          python -m jaxcap.main --config=configs/dalle.py:runs/codes --workdir=runs/dalle
+          trains the VAE and then a captioner over its codes; without an argument, both together
 Try it    --config=configs/dalle.py:runlocal, a minute on 2 CPU cores
 Hardware  2 CPU cores
-Score     not measured yet; runs/dalle/reconstructions.png shows what the codes keep of an image
+Time      32 and 35 minutes, beside as much other work again
+Score     exact_match 0.970, seen 0.990 and held out 0.950 (val, 600 records, drawn from the 4
+          likeliest words, seed 0), in two runs; both together are not measured.
+          runs/codes/reconstructions.png shows what the codes keep of an image
 
 The VAE has a discrete content, drawn by the Gumbel-softmax at a temperature that falls from 1 to
 1/16 as in DALL-E, and a continuous style. It learns from a reconstruction and two divergences; the
-captions' gradient does not reach it. The captioner looks at the codes alone, and
-captions are drawn from the likeliest words (top-k).
+captions' gradient does not reach it. The captioner looks at the codes alone, at 3 x 3 of them
+together, and captions are drawn from the likeliest words (top-k).
 """
 
 from ml_collections import ConfigDict
@@ -22,9 +26,12 @@ from jaxcap.recipes import tried_out
 
 
 def get_config(arg: str = "") -> ConfigDict:
-    """Both together; `:codes` the VAE alone; `:RUN` the captioner over a VAE that was trained."""
-    local = arg == "runlocal"
-    run = "" if arg in ("", "codes", "runlocal") else arg
+    """Both together; `:codes` the VAE alone; `:RUN` the captioner over a VAE that was trained.
+
+    `:runlocal`, or behind a comma, to try it.
+    """
+    what, local = arg.removesuffix("runlocal").removesuffix(","), arg.endswith("runlocal")
+    run = "" if what == "codes" else what
     config = base()
     config.init_from = run
     config.data.source = "shapes"
@@ -33,9 +40,10 @@ def get_config(arg: str = "") -> ConfigDict:
     config.data.max_len = 20
     config.tokenizer.min_count = 1
     config.tokenizer.records = 500  # have all the words
-    config.steps = 3000
+    config.steps = 1500 if what == "codes" else 3000
     config.batch_size = 32
     config.model.encoder = {"name": "discrete_vae"}
+    config.model.stage = {"name": "halve"}
     config.model.bridge = {"depth": 0 if local else 2, "heads": 4, "mlp_width": 256}
     config.model.decoder = {
         "name": "transformer",
@@ -45,15 +53,15 @@ def get_config(arg: str = "") -> ConfigDict:
         "mlp_width": 256,
         "canon": 3,
     }
-    config.objective.captions = 0.0 if arg == "codes" else 1.0
+    config.objective.captions = 0.0 if what == "codes" else 1.0
     config.objective.smoothing = 0.0
     config.optim.kind = "muon"
     config.optim.lr = 6e-3
     config.optim.warmup = 100
     config.optim.weight_decay = 0.05
     config.optim.ema = 0.998
-    config.eval.every = 500
-    if arg == "codes":  # what captions read stays as it is, and the last step is the best
+    config.eval.every = 1000
+    if what == "codes":  # what captions read stays as it is, and the last step is the best
         config.optim.parts = (("^encoder/embedding$", 0.0), ("^encoder/", 1.0), ("", 0.0))
         config.eval.every = config.steps
     if run:

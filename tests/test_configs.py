@@ -32,6 +32,8 @@ needs_minilm = pytest.mark.skipif(
 ARGUMENTS = [
     ("shapes", ""),
     ("shapes", "long"),
+    ("shapes", "regions"),
+    ("shapes", "pairs"),
     ("flickr8k", "x"),
     pytest.param("flickr8k_bert", "x", marks=needs_minilm),
     ("coco", ""),
@@ -205,3 +207,21 @@ def test_a_system_trains_is_evaluated_and_captions(name, arg, tmp_path):
     ((caption,),) = captioner([record.images[0]], prompt=record.prompt, boxes=boxes)
     said = json.loads((tmp_path / "run" / "predictions.json").read_text())
     assert {"image_id": record.image_id, "caption": caption.text} in said
+
+
+def test_dalle_captions_codes_that_were_trained_before(tmp_path):
+    train(local("dalle", "codes"), tmp_path / "codes")
+    assert (tmp_path / "codes" / "reconstructions.png").stat().st_size > 0
+    train(local("dalle", str(tmp_path / "codes")), tmp_path / "captions")
+    before, after = (
+        Experiment.of_run(run, {}).restore_variables(run, run.latest_step())["params"]["encoder"]
+        for run in (Run(tmp_path / "codes"), Run(tmp_path / "captions"))
+    )
+    moved = {
+        name
+        for name, parts in jax.tree.map(np.array_equal, before, after).items()
+        if not all(jax.tree.leaves(parts))
+    }
+    assert moved == {"embedding"}
+    last = json.loads((tmp_path / "captions" / "metrics.jsonl").read_text().splitlines()[-2])
+    assert "reconstruction" not in last
