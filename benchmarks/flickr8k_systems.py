@@ -171,6 +171,8 @@ def main() -> None:
         config.data.cache = str(args.runs / "memories")
         workdir = args.runs / re.sub(r"\W+", "_", name.lower())
         train(config, workdir)
+        if not (workdir / "scores.json").is_file():
+            raise SystemExit(f"{name} was stopped. The same command goes on.")
         table.append(row(name, config, workdir))
         signature = json.loads((workdir / "scores.json").read_text())["signature"]
     head = ["system", "trained", "minutes", *METRICS, "published"]
