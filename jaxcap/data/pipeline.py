@@ -1,5 +1,6 @@
 """Batches: examples in an order that is a function of seed, epoch and index alone (grain)."""
 
+import gc
 import multiprocessing
 import os
 import threading
@@ -181,6 +182,9 @@ def _read(batches: grain.MapDataset, workers: int) -> Generator[Batch, None, Non
     threads = grain.ReadOptions(num_threads=0 if workers else 4, prefetch_buffer_size=4)
     dataset = batches.to_iter_dataset(threads)
     if workers:
+        # An iterator that failed leaves semaphores in a cycle. Collected while others are being
+        # registered, they cannot be unregistered, and Python warns of each.
+        gc.collect()
         options = grain.MultiprocessingOptions(num_workers=workers)
         dataset = dataset.mp_prefetch(options, worker_init_fn=_end_with_parent)
     iterator = iter(dataset)

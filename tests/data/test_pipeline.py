@@ -1,9 +1,12 @@
 """Batches: their order, what is in them, and what a broken photograph costs."""
 
+import gc
 import io
 import json
+from contextlib import closing
 from dataclasses import replace
 from itertools import islice
+from multiprocessing.synchronize import SemLock
 from pathlib import Path
 
 import numpy as np
@@ -200,19 +203,44 @@ def test_a_source_of_no_boxes_is_refused_where_regions_are_shown(table):
         check_view(Pixels(source, Showing(Frame(SIZE), regions=2)), source)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_record_of_too_many_images_stops_the_work_with_a_sentence(table, example, workers):
-    folder = table.removeprefix("csv:").removesuffix("/table.csv")
+@pytest.fixture
+def some_pairs(table, example):
+    """Two records, of which the second has two images where one is shown."""
+    folder = Path(table.removeprefix("csv:")).parent
     rows = [{"images": ["0.png", "1.png"][: 1 + n // 5], "caption": f"{n}"} for n in (0, 9)]
-    (Path(folder) / "t.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (folder / "t.jsonl").write_text("\n".join(map(json.dumps, rows)))
     source = open_source(f"jsonl:{folder}/t.jsonl", "all")
-    view = Pixels(source, Showing(Frame(SIZE)))
+    return replace(example, source=source, view=Pixels(source, Showing(Frame(SIZE))))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_record_of_too_many_images_stops_the_work_with_a_sentence(some_pairs, workers):
     with pytest.raises(UserError, match=r"record 0.png\+1.png of .* has 2 images.* at most 1"):
-        take(replace(example, source=source, view=view), 2, workers=workers)
-    pair = Pixels(source, Showing(Frame(SIZE), images=2))
-    (batch, *_) = take(replace(example, source=source, view=pair), 2, workers=workers)
+        take(some_pairs, 2, workers=workers)
+    pair = Pixels(some_pairs.source, Showing(Frame(SIZE), images=2))
+    (batch, *_) = take(replace(some_pairs, view=pair), 2, workers=workers)
     assert batch["image"].shape == (BATCH, 2, SIZE, SIZE, 3)
     assert sorted(batch["present"].tolist()) == [[True, False]] * 2 + [[True, True]] * 2
+
+
+def test_semaphores_of_workers_that_failed_are_gone_before_others_start(example, some_pairs):
+    def semaphores() -> int:
+        return sum(isinstance(each, SemLock) for each in gc.get_objects())
+
+    def in_use() -> int:
+        with closing(train_batches(example, batch_size=BATCH, seed=0, workers=1)) as batches:
+            next(batches)
+            return semaphores()
+
+    gc.disable()  # or the cycle might be collected by chance
+    try:
+        alone, closed = in_use(), semaphores()
+        with pytest.raises(UserError):
+            take(some_pairs, 2, workers=1)
+        assert semaphores() > closed
+        assert in_use() == alone
+    finally:
+        gc.enable()
 
 
 def test_token_rows_close_with_eos_where_it_fits(example):
