@@ -19,7 +19,8 @@ from jaxcap.errors import UserError
 from jaxcap.run import Run
 
 KEPT = ("model", "tokenizer", "search", "seed")  # of the run, with its data's shape
-SHAPE = ("image_size", "fit", "resize", "resample", "max_len")
+SHOWN = ("image_size", "fit", "resize", "resample", "images", "regions")
+FEATURES = ("features", "region_features")
 
 
 def get_config(run: str = "") -> ConfigDict:
@@ -30,7 +31,7 @@ def get_config(run: str = "") -> ConfigDict:
     config = base()
     with config.ignore_type():
         config.update({name: _given(said[name]) for name in KEPT})
-        config.data.update({name: said["data"][name] for name in SHAPE})
+        config.data.update({name: said["data"][name] for name in (*SHOWN, *FEATURES, "max_len")})
     config.init_from = run
     config.model.lora = None
     config.steps = 1000

@@ -18,15 +18,13 @@ it went through the momentum.
 
 from ml_collections import ConfigDict
 
-from jaxcap.recipes import on_coco, tried_out
+from jaxcap.recipes import PAIRS, on_coco, tried_out
 
 
 def get_config(arg: str = "") -> ConfigDict:
     """The published sizes, or `:runlocal`."""
     local = arg == "runlocal"
-    config = on_coco(image_size=224, batch_size=100, captions=1, epochs=1)
-    config.steps = 60_000
-    config.eval.every = config.checkpoint_every = 3_000
+    config = on_coco(image_size=224, batch_size=100, captions=1, epochs=60_000 * 100 / PAIRS)
     config.tokenizer.min_count = 5
     config.data.region_features = "datasets/regions"
     config.data.regions = 100

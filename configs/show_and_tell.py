@@ -24,8 +24,7 @@ from jaxcap.recipes import PAIRS, on_coco, tried_out
 def get_config(arg: str = "") -> ConfigDict:
     """The published sizes, or `:runlocal`."""
     local = arg == "runlocal"
-    config = on_coco(image_size=299, batch_size=32, captions=1, epochs=1)
-    config.steps = 1_000_000
+    config = on_coco(image_size=299, batch_size=32, captions=1, epochs=1_000_000 * 32 / PAIRS)
     config.data.crop = 0.8
     config.tokenizer.min_count = 4
     config.model.encoder = {"name": "inception_v3", "init_from": "weights/inception_v3.h5"}

@@ -14,7 +14,7 @@ def on_coco(image_size: int, batch_size: int, captions: int, epochs: float) -> C
       image_size: pixels a side.
       batch_size: images in a step.
       captions: of an image in a step; 1 is a batch of pairs.
-      epochs: passes over all pairs.
+      epochs: passes over all pairs, with 20 evaluations.
     """
     config = base()
     config.data.source = "tfds:datasets/coco"
@@ -23,12 +23,11 @@ def on_coco(image_size: int, batch_size: int, captions: int, epochs: float) -> C
     config.data.max_len = 20
     config.data.workers = 8
     config.batch_size = batch_size
-    config.steps = int(epochs * PAIRS / (batch_size * captions))
+    config.steps = round(epochs * PAIRS / (batch_size * captions))
     config.optim.parts = (("^encoder/", 0.0),)
     config.optim.ema = 0.0
     config.objective.smoothing = 0.0
-    config.eval.every = max(config.steps // 20, 1)
-    config.checkpoint_every = config.eval.every
+    config.eval.every = config.checkpoint_every = max(config.steps // 20, 1)
     return config
 
 

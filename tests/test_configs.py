@@ -14,6 +14,7 @@ from tiny_run import SOURCE
 
 from jaxcap import Captioner
 from jaxcap.data.prepare import prepare
+from jaxcap.data.showing import Showing
 from jaxcap.data.sources import open_source
 from jaxcap.errors import UserError
 from jaxcap.experiment import Experiment
@@ -170,6 +171,18 @@ def test_finetune_asks_for_a_run(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "vision-encoder-decoder"}')
     with pytest.raises(UserError, match=r"in the Hugging Face layout. .* jaxcap convert"):
         load("finetune", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "arg"), [("shapes", "pairs"), ("shapes", "regions"), ("regions_lstm", "")]
+)
+def test_finetune_shows_what_the_other_run_was_shown(name, arg, tmp_path):
+    before = load(name, arg)
+    Run(tmp_path).save_config(before)
+    after = load("finetune", str(tmp_path)).data
+    assert Showing.of(after) == Showing.of(before.data)
+    assert after.region_features == before.data.region_features
+    assert (after.images, after.regions) != (1, 0)
 
 
 def local(name, arg):

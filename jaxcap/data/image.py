@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image
+from PIL import Image, TiffImagePlugin
+from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH
 
 MAX_PIXELS = 80_000_000  # below Pillow's own warning; a larger picture is a mistake or an attack
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # none that runs a foreign program
@@ -63,6 +64,8 @@ def upright_size(data: bytes) -> tuple[int, int]:
     except Exception as error:
         raise ImageError(_reason(data, error)) from error
     width, height = image.size
+    if isinstance(image, TiffImagePlugin.TiffImageFile):  # whose size Pillow turns before it loads
+        width, height = image.tag_v2[IMAGEWIDTH], image.tag_v2[IMAGELENGTH]
     return (height, width) if _orientation(image) in _ON_ITS_SIDE else (width, height)
 
 

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from jaxcap.data import image as image_module
-from jaxcap.data.image import ImageError, decode_rgb, resize, short_side, shrink_jpeg
+from jaxcap.data.image import (
+    ImageError,
+    decode_rgb,
+    resize,
+    short_side,
+    shrink_jpeg,
+    upright_size,
+)
 
 # Corners that tell every turn and flip apart: red, green / blue, white, wider than high.
 CORNERS = np.zeros((20, 30, 3), np.uint8)
@@ -45,17 +52,17 @@ def photo(width: int, height: int, **options: object) -> bytes:
 
 
 @pytest.mark.parametrize("orientation", STORED)
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
 def test_pictures_are_turned_upright(orientation, kind):
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored = Image.fromarray(np.ascontiguousarray(STORED[orientation]))
-    options = {"PNG": {}, "JPEG": {"quality": 100, "subsampling": 0}, "WEBP": {"lossless": True}}
-    data = encode(stored, kind, exif=exif, **options[kind])
+    options = {"JPEG": {"quality": 100, "subsampling": 0}, "WEBP": {"lossless": True}}
+    data = encode(stored, kind, exif=exif, **options.get(kind, {}))
     decoded = decode_rgb(data)
     # Away from the edges, over which JPEG's blocks bleed.
     centres = np.asarray(decoded)[4::11, 6::17].astype(int)
-    assert decoded.size == (30, 20)
+    assert decoded.size == upright_size(data) == (30, 20)
     assert np.abs(centres - CORNERS[4::11, 6::17]).max() <= 8
 
 
