@@ -4,16 +4,18 @@ Command   python -m jaxcap.main --config=configs/show_and_tell.py --workdir=runs
           with COCO in Karpathy's split in datasets/coco (see configs/coco.py) and the weights of
           Keras' InceptionV3 in weights/inception_v3.h5
 Try it    --config=configs/show_and_tell.py:runlocal, a minute on 2 CPU cores
-Published COCO BLEU-4 27.7, METEOR 23.7, CIDEr 85.5; about 32, 25.7 and 99.8 in 2016 (arXiv
-          1609.06647), with a better encoder that is trained too, scheduled sampling and an ensemble
+Published COCO BLEU-4 27.7, METEOR 23.7, CIDEr 85.5, with GoogLeNet; about 32, 25.7 and 99.8 in
+          2016 (arXiv 1609.06647), with Inception V3 that is trained too, scheduled sampling and an
+          ensemble
 Score     of this config not measured; benchmarks/flickr8k_systems.py has it on Flickr8k
 
 The same: the pooled map of Inception V3, projected without an activation, is read before BOS by one
 LSTM of 512; words of 512; dropout 0.3 on words and output; SGD from 2.0, halved every 8 epochs,
 clipped at 5, of pairs; a million steps; beams of 3. All as in im2txt.
-Different: the image itself is not dropped from; parameters start as the layers have it; random
-crops for colour distortion; Karpathy's split; the encoder stays frozen, where
-im2txt trains it for two million steps more (`optim.parts`, with `init_from` of this run).
+Different: the image itself is not dropped from; parameters start as the layers have it; crops are
+of other sizes, and images are neither flipped nor distorted in their colours; Karpathy's split; the
+encoder stays frozen, where im2txt trains it for two million steps more (`optim.parts`, with
+`init_from` of this run).
 """
 
 from ml_collections import ConfigDict
