@@ -34,6 +34,7 @@ def get_config(run: str = "") -> ConfigDict:
         config.data.update({name: said["data"][name] for name in (*SHOWN, *FEATURES, "max_len")})
     config.init_from = run
     config.model.lora = None
+    config.model.word_vectors = ""
     config.steps = 1000
     config.batch_size = 32
     config.optim.lr = 3e-5

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
-from itertools import islice, repeat
+from itertools import islice, repeat, zip_longest
 from os import PathLike
 from typing import Any
 
@@ -122,12 +122,11 @@ class Captioner:
 
         Raises:
           ImageError: an image cannot be read.
-          UserError: a setting out of range, or a prompt that the captioner does not know.
+          UserError: a setting out of range, a prompt that the captioner does not know, or not as
+            many boxes as images.
         """
-        given = repeat(None) if boxes is None else boxes
-        shown = (
-            self.shown(image, box) for image, box in zip(images, given, strict=boxes is not None)
-        )
+        pairs = zip(images, repeat(None)) if boxes is None else _with_boxes(images, boxes)
+        shown = (self.shown(*pair) for pair in pairs)
         return self.of_shown(shown, beams=beams, num=num, max_length=max_length, prompt=prompt)
 
     def of_shown(
@@ -189,7 +188,10 @@ class Captioner:
         """
         shown = self.shown(image, boxes)
         if caption is None:
-            caption = self.of_shown([shown])[0][0]
+            (found,) = self.of_shown([shown])
+            if not found:
+                raise UserError("The search found no caption to explain. Give one, or more beams.")
+            caption = found[0]
         if isinstance(caption, str):
             text, ids, prompt = caption, self._ids(caption), 0
         else:
@@ -274,3 +276,13 @@ class Captioner:
     ) -> Array:
         logps = self._read(variables, shown, tokens).logps
         return jnp.where(mask, logps, 0.0).sum(axis=-1)
+
+
+def _with_boxes(images: Iterable[Photos], boxes: Iterable[Any]) -> Iterator[tuple[Photos, Any]]:
+    """Each image and its boxes, one after the other."""
+    none: Any = object()
+    for number, pair in enumerate(zip_longest(images, boxes, fillvalue=none)):
+        if pair[0] is none or pair[1] is none:
+            more, fewer = ("boxes", "images") if pair[0] is none else ("images", "boxes")
+            raise UserError(f"There are more {more} than {fewer}, of which there are {number}.")
+        yield pair

@@ -75,6 +75,8 @@ def caption(
 
     An unreadable one is reported, and the others go on; the exit code is then 1.
     """
+    if explain is None and (explain_layer is not None or explain_head is not None):
+        raise UserError("--explain-layer and --explain-head are of a drawing: add --explain PNG.")
     files = [file for path in paths for file in images_of(path)]
     records = [tuple(files)] if together else [(file,) for file in files]
     regions = None if boxes is None else boxes_of(boxes, records)
@@ -109,9 +111,8 @@ def caption(
                 _print_error(name, errors[index], as_json)
                 continue
             if looks or alike:
-                explained = captioner.explain(
-                    records[index], found[index][0], regions and regions[index]
-                )
+                best = next(iter(found[index]), None)
+                explained = captioner.explain(records[index], best, regions and regions[index])
                 if looks:
                     write_drawing(draw_looks(explained, explain_layer, explain_head), looks[index])
                 if alike:

@@ -147,16 +147,32 @@ def check(config: ConfigDict) -> None:
             raise UserError(f"{name} is {every}; expected 1 or more; past the last step is never.")
     for name, rules in (("optim.parts", config.optim.parts), ("model.lora", config.model.lora)):
         _check_rules(name, rules or ())
-    _check_shown(config.data)
+    if config.init_from and config.model.word_vectors:
+        raise UserError(
+            f"model.word_vectors is {config.model.word_vectors!r}, but words start as those of "
+            f"{config.init_from} (init_from). Leave one of them empty."
+        )
+    check_shown(config.data)
     _check_objective(config.objective, config.model.decoder.get("hard", False))
 
 
-def _check_shown(data: ConfigDict) -> None:
-    """Refuse what does not fit together of the fields that say what is shown of a record."""
+def check_shown(data: ConfigDict) -> None:
+    """Refuse what does not fit together of the fields that say what is shown of a record.
+
+    Raises:
+      UserError: with its name.
+    """
     least = {"images": 1, "features": 0, "regions": 1 if data.features else 0}
     for name, number in least.items():
         if data[name] < number:
             raise UserError(f"data.{name} is {data[name]}; expected {number} or more.")
+    if not 0 < data.crop <= 1:
+        raise UserError(f"data.crop is {data.crop}; expected more than 0, and 1 at most.")
+    if data.crop < 1 and (data.cache or data.features):
+        raise UserError(
+            f"data.crop is {data.crop}, but what is kept of a photograph or given of it has no "
+            "random parts. Leave data.crop at 1, or data.cache and data.features empty."
+        )
     if bool(data.features) != bool(data.region_features):
         raise UserError(
             f"data.features is {data.features} and data.region_features is "

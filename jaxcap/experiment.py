@@ -15,6 +15,7 @@ from jaxtyping import UInt8
 from ml_collections import ConfigDict
 
 from jaxcap.begin import begun
+from jaxcap.config import check_shown
 from jaxcap.data.pipeline import EvalExample, TrainExample, View, check_view, eval_batches
 from jaxcap.data.record import Source
 from jaxcap.data.regions import check_features
@@ -62,12 +63,16 @@ class Experiment:
         Args:
           run: that was trained.
           changes: to its config, such as {"data.eval": "test"}.
+
+        Raises:
+          UserError: they do not fit the run.
         """
         config = ConfigDict(run.config().to_dict())
         config.data.cache = ""
         config.search.unlock()
         with config.ignore_type():  # a 1 in the file may become a 0.7
             config.update_from_flattened_dict(changes)
+        check_shown(config.data)
         return cls(config, run.tokenizer(), make_mesh({"data": -1}))
 
     @cached_property

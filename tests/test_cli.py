@@ -245,6 +245,8 @@ def test_prepare_makes_a_source_of_another(photos, tmp_path):
         (("caption", "{run}", "{photos}/b.png", "--boxes", "{photos}/b.json"), "at whole images"),
         (("caption", "{run}", "{photos}/c.jpg", "--boxes", "{photos}/b.json"), "no boxes of"),
         (("caption", "{run}", "{photos}", "--explain", "{empty}/out.png"), "is one file, and"),
+        (("caption", "{run}", "{photos}/b.png", "--explain-head", "1"), "add --explain PNG"),
+        (("eval", "{run}", "--region-features", "{empty}"), "data.features is 0 and"),
         (("eval", "{empty}"), "is not a run directory"),
         (("eval", "{run}", "--data", "shape"), "Did you mean 'shapes'"),
         (("eval", "{run}", "--split", "dev"), "no split 'dev'"),

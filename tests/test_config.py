@@ -50,6 +50,13 @@ def test_a_rule_is_a_pair_of_a_regex_and_a_number(name, rules):
         check(config)
 
 
+def test_words_start_once():
+    config = get_config()
+    config.init_from, config.model.word_vectors = "runs/other", "glove.txt"
+    with pytest.raises(UserError, match=r"word_vectors is 'glove.txt', but .* runs/other"):
+        check(config)
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -59,6 +66,9 @@ def test_a_rule_is_a_pair_of_a_regex_and_a_number(name, rules):
         ({"features": 4, "region_features": "x"}, "data.regions is 0; expected 1 or more"),
         ({"features": 4, "regions": 3}, "region_features is '': set both"),
         ({"region_features": "x"}, "data.features is 0 .* 'x': set both"),
+        ({"crop": 0.0}, "data.crop is 0.0; expected more than 0"),
+        ({"crop": 1.5}, "data.crop is 1.5; .* 1 at most"),
+        ({"crop": 0.5, "cache": "kept"}, "data.crop is 0.5, but .* no random parts"),
         (
             {"features": 4, "regions": 3, "region_features": "x", "cache": "kept"},
             "data.cache is 'kept', but .* the features in x. Leave it empty",

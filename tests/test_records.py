@@ -117,8 +117,11 @@ def test_boxes_that_lack_are_asked_for(pairs, tmp_path):
     (tmp_path / "boxes.json").write_text(json.dumps({"0.png": boxes["0.png"]}))
     result = command("caption", pairs, *files, "--together", "--boxes", tmp_path / "boxes.json")
     assert (result.exit_code, "tells no boxes of" in result.stderr) == (2, True)
-    with pytest.raises(ValueError, match="zip"):
-        Captioner.load(pairs)([files], boxes=[])
+    captioner = Captioner.load(pairs)
+    with pytest.raises(UserError, match=r"more images than boxes, of which there are 0\."):
+        captioner([files], boxes=[])
+    with pytest.raises(UserError, match=r"more boxes than images, of which there are 0\."):
+        captioner([], boxes=[boxes])
 
 
 @pytest.fixture(scope="module")

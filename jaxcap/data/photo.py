@@ -116,6 +116,10 @@ def _rgb(photo: Photo) -> Image.Image:
         case bytes():
             return decode_rgb(photo)
         case Image.Image():
+            try:
+                photo.load()  # one that was opened lazily may be cut short
+            except OSError as error:
+                raise ImageError(f"cannot be decoded: {error}") from error
             return upright_rgb(photo)
         case np.ndarray():
             return upright_rgb(_picture(photo))

@@ -79,6 +79,15 @@ def test_what_of_a_photograph_is_shown_is_a_picture_and_grey_where_nothing_tells
     assert [picture.getcolors()[0][1] for picture in grey] == [(128, 128, 128)] * 2
 
 
+def test_a_picture_that_was_opened_and_is_cut_short_is_told(tmp_path):
+    Image.fromarray(photograph(0)).save(tmp_path / "a.jpg")
+    data = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "a.jpg").write_bytes(data[: len(data) // 2])
+    picture = Image.open(tmp_path / "a.jpg")  # its pixels are not read yet
+    with picture, pytest.raises(ImageError, match=r"^The image cannot be decoded: .*truncated"):
+        photo_view([picture], None, Showing(Frame(SIDE)))
+
+
 def test_a_thread_is_named(tmp_path):
     Image.new("RGB", (1, 40_000)).save(tmp_path / "thread.png")
     with pytest.raises(ImageError, match=r"thread\.png has 1 x 40000 pixels"):
