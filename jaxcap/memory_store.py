@@ -141,26 +141,25 @@ class MemoryStore:
 
 
 def memory_store(config: ConfigDict, source: Source) -> MemoryStore:
-    """The store of a split, in a folder named after all that its memories depend on."""
-    frame = Frame.of(config.data)
-    # The usual frame goes unsaid: memories that were kept when there was no other are found still.
-    framed = {} if frame == Frame(frame.image_size) else {"frame": asdict(frame)}
+    """The store of a split, in a folder named after all that its memories depend on.
+
+    But for the photographs' pixels and boxes: after a change of those it is to be deleted.
+    """
     data = config.data
-    several = {"shown": [data.images, data.regions]} if data.images > 1 or data.regions else {}
     depends = {
         "encoder": config.model.encoder.to_dict(),
         "seed": None if config.model.encoder.get("init_from") else config.seed,
         "dtype": config.model.dtype,
-        "image_size": frame.image_size,
-        **framed,
-        **several,
-        **({"init_from": config.init_from} if config.init_from else {}),
-        "source": config.data.source,
-        "images": len(source),
+        "frame": asdict(Frame.of(data)),
+        "shown": [data.images, data.regions],
+        "init_from": config.init_from,
+        "source": data.source,
     }
-    text = json.dumps(depends, sort_keys=True)
-    key = hashlib.sha256(text.encode()).hexdigest()[:12]
-    return MemoryStore(Path(config.data.cache) / f"{source.name}-{source.split}-{key}", source)
+    key = hashlib.sha256(json.dumps(depends, sort_keys=True).encode())
+    for index in range(len(source)):  # rows are found by their number: the order counts
+        key.update(f"\n{source.told(index).image_id}".encode())
+    name = f"{source.name}-{source.split}-{key.hexdigest()[:12]}"
+    return MemoryStore(Path(data.cache) / name, source)
 
 
 def _write(file: Path, rows: list[bytes]) -> None:

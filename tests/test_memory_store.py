@@ -208,6 +208,18 @@ def test_the_folder_is_named_after_all_that_the_memories_depend_on(tmp_path):
     assert len({folder(), *(folder(**other) for other in others)}) == len(others) + 1
 
 
+def test_memories_of_images_in_another_order_are_others(tmp_path):
+    def folder(names):
+        rows = [f"{name},a,all" for name in names]
+        (tmp_path / "table.csv").write_text("\n".join(["image,caption,split", *rows]))
+        config = get_config()
+        config.data.cache, config.data.source = "kept", f"csv:{tmp_path / 'table.csv'}"
+        return memory_store(config, open_source(config.data.source, "all")).folder
+
+    assert folder("ab") == folder("ab")
+    assert len({folder("ab"), folder("ba"), folder("ac"), folder("abc")}) == 4
+
+
 @pytest.fixture
 def frozen(tmp_path):
     """A config whose encoder is frozen and whose memories are kept."""

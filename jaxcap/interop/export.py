@@ -21,7 +21,7 @@ from jaxcap.interop.generation import generation_config, search_settings
 from jaxcap.interop.model_card import model_card
 from jaxcap.interop.new_folder import check_new, new_folder
 from jaxcap.interop.origin import Origin, origin_of
-from jaxcap.interop.pair import Outline, all_settings, pair
+from jaxcap.interop.pair import Outline, all_settings, check_between, pair
 from jaxcap.interop.preprocessor import Preprocessor, read_preprocessor, write_preprocessor
 from jaxcap.interop.report import Report
 from jaxcap.interop.source import open_folder
@@ -65,6 +65,7 @@ def export(run_dir: str | Path, out_dir: str | Path, step: int | None = None) ->
         source = open_folder(origin.folder)
         plan = blueprint(source.config, {}, str(origin.folder / "config.json"))
         outline = Outline(read_object(origin.folder / "config.json"), plan.parts(), {})
+        check_between(model, config, plan.bridge.settings)
         _check_same(model, plan)
     params, stats = run.restore_model(step, *shapes)
     arrays = {path: np.asarray(leaf) for path, leaf in {**merged(params), **stats}.items()}

@@ -56,7 +56,8 @@ def pair(model: CaptionModel, config: ConfigDict, pad: int) -> Outline:
             f"A {encoder.model_type} cannot be the encoder of a VisionEncoderDecoder: it gives a "
             "map of features there, and the decoder reads a row of tokens."
         )
-    bridge = _bridge(model, config, said["width"])
+    project = _width(model, config) != said["width"]
+    bridge = check_between(model, config, {**PLAIN, "project": project})
     parts = {
         "encoder": Part(seen, "encoder.", encoder.table),
         "bridge": Part(bridge, "", ENCODER_TO_DECODER),
@@ -81,20 +82,18 @@ def pair(model: CaptionModel, config: ConfigDict, pad: int) -> Outline:
     return Outline(written, parts, idle)
 
 
-def _bridge(model: CaptionModel, config: ConfigDict, width: int) -> Settings:
-    """The settings of what is between an encoder and a decoder of a width.
+def check_between(model: CaptionModel, config: ConfigDict, bridge: Settings) -> Settings:
+    """All settings of the bridge of a captioner of Transformers, if the run has the same there.
+
+    Args:
+      model: of the run.
+      config: of the run.
+      bridge: the settings that differ from one kind of captioner to the other.
 
     Raises:
-      UserError: it is more than a VisionEncoderDecoder has there.
+      UserError: there is more between encoder and decoder.
     """
-    there = {
-        **PLAIN,
-        "depth": 0,
-        "positions": False,
-        "geometry": False,
-        "pool": False,
-        "project": _width(model, config) != width,
-    }
+    there = {**bridge, "depth": 0, "positions": False, "geometry": False, "pool": False}
     here = all_settings(model.bridge)
     pairs: dict[str, tuple[Any, Any]]
     pairs = {f"bridge.{name}": (here[name], value) for name, value in there.items()}
@@ -106,8 +105,8 @@ def _bridge(model: CaptionModel, config: ConfigDict, width: int) -> Settings:
     ]
     if differing:
         raise UserError(
-            "Between encoder and decoder a VisionEncoderDecoder has a dense layer where their "
-            f"widths differ, and nothing else: {'; '.join(differing)}."
+            "Between encoder and decoder Transformers has at most a dense layer, where its config "
+            f"says so, and nothing else: {'; '.join(differing)}."
         )
     return there
 

@@ -75,7 +75,8 @@ def build(config: ConfigDict, vocab_size: int, max_len: int) -> CaptionModel:
       max_len: the longest caption in tokens, BOS and prompt included.
 
     Raises:
-      UserError: for an unknown name or setting, with the nearest known one, or a missing one.
+      UserError: for an unknown name or setting, with the nearest known one, a missing one, or one
+        that is less than the least there can be.
     """
     common = {"dtype": config.dtype, "remat": config.remat}
     words = config.vocab_size or vocab_size
@@ -117,5 +118,10 @@ def _make(what: str, part: Part, settings: Mapping[str, Any], more: Mapping[str,
     for setting in known:
         if setting not in settings and takes[setting].default is inspect.Parameter.empty:
             raise UserError(f"The {what} needs the setting {setting!r}, and it has none.")
+    for setting, value in settings.items():
+        usual = takes[setting].default  # above 0 of what there must be one of
+        counts = type(value) is int and (usual is inspect.Parameter.empty or usual > 0)
+        if counts and value < 1:
+            raise UserError(f"The {what} has {setting}={value}; expected 1 or more.")
     fixed = {name: tuple(x) if isinstance(x, list) else x for name, x in settings.items()}
     return part(**fixed, **given)  # a tuple that was JSON is a list

@@ -36,6 +36,12 @@ class VGG16(nn.Module):
                 f"A VGG has a width and a depth for each stage, and not {len(self.widths)} widths "
                 f"and {len(self.depths)} depths."
             )
+        halvings = len(self.widths) - 1 + self.last_pool
+        if min(image.shape[1:3]) >> halvings == 0:
+            raise UserError(
+                f"This VGG halves an image {halvings} times: it needs {2**halvings} pixels a side "
+                f"at least, and not {image.shape[1]} x {image.shape[2]} (data.image_size)."
+            )
         x = normalize(image, self.mean, self.std).astype(self.dtype)
         stage = nn.remat(Stage) if self.remat else Stage
         for i, (width, depth) in enumerate(zip(self.widths, self.depths, strict=True)):

@@ -58,6 +58,13 @@ REASONS = [
         {"stage": {"name": "bidirectional", "width": 8}},
         "stage.name is 'bidirectional', and there ''",
     ),
+    (
+        {"decoder": {"name": "recurrent", "width": 16}},
+        "no class .* decoder 'recurrent'; it has one for gpt2",
+    ),
+    ({"encoder": {"name": "discrete_vae", "width": 16}}, "no class .* encoder 'discrete_vae'"),
+    ({"bridge": {**UNEQUAL, "geometry": True}}, "bridge.geometry is True, and there False"),
+    ({"bridge": {**UNEQUAL, "pool": True}}, "bridge.pool is True, and there False"),
     ({"bridge": LAYER}, "bridge.norm is True, and there False; bridge.depth is 1, and there 0"),
 ]
 
@@ -122,13 +129,25 @@ def test_a_failure_in_mid_write_leaves_nothing(there, run, tmp_path, monkeypatch
     assert list(out.parent.iterdir()) == [out]
 
 
-def test_an_import_that_became_another_network(tmp_path):
+@pytest.mark.parametrize(
+    ("part", "settings", "reason"),
+    [
+        ("decoder", {"activation": "relu"}, r"activation is 'relu', and there 'gelu_tanh'\.$"),
+        ("bridge", {"pool": True}, r"nothing else: bridge.pool is True, and there False\.$"),
+        (
+            "stage",
+            {"name": "bidirectional", "width": 4},
+            "stage.name is 'bidirectional', and there",
+        ),
+    ],
+)
+def test_an_import_that_became_another_network(part, settings, reason, tmp_path):
     publish("vit+gpt2", tmp_path / "source")
     convert(tmp_path / "source", tmp_path / "run")
     config = json.loads((tmp_path / "run" / "config.json").read_text())
-    config["model"]["decoder"]["activation"] = "relu"
+    config["model"][part] |= settings
     (tmp_path / "run" / "config.json").write_text(json.dumps(config))
-    with pytest.raises(UserError, match=r"decoder.activation is 'relu', and there 'gelu_tanh'\.$"):
+    with pytest.raises(UserError, match=reason):
         export(tmp_path / "run", tmp_path / "out")
 
 

@@ -333,6 +333,9 @@ def test_a_caption_longer_than_the_decoders_positions_is_refused():
         ({"encoder.size": ""}, "its size or by width, depth, heads, mlp_width; it has no size"),
         ({"bridge.width": 9}, "has no setting 'width'"),
         ({"decoder.width": None}, "decoder 'transformer' needs the setting 'width'"),
+        ({"decoder.depth": 0}, "decoder 'transformer' has depth=0; expected 1 or more"),
+        ({"encoder.patch": 0}, "encoder 'vit' has patch=0; expected 1 or more"),
+        ({"bridge.heads": -2}, "bridge has heads=-2; expected 1 or more"),
     ],
 )
 def test_a_config_that_names_what_there_is_not_is_refused(change, message):

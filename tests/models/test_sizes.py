@@ -69,6 +69,8 @@ def test_a_size_may_be_said_twice():
     [
         (InceptionV3(), 74, "75 x 75 pixels at least, and not of 74 x 74"),
         (VGG16(widths=(4, 8)), 32, "not 2 widths and 5 depths"),
+        (VGG16(), 15, "halves an image 4 times: it needs 16 pixels a side .* not 15 x 15"),
+        (VGG16(last_pool=True), 31, "halves an image 5 times: it needs 32 pixels a side"),
     ],
 )
 def test_what_cannot_be_computed_is_refused(network, side, message):
