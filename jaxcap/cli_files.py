@@ -15,15 +15,19 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 def images_of(path: Path) -> list[Path]:
     """The file itself, or the images of a folder, at any depth and in the order of their names.
 
+    Where a folder has no images they are its .npz files, the features of images that a captioner
+    may look at in their place.
+
     Raises:
       UserError: the folder holds none.
     """
     if not path.is_dir():
         return [path]
-    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
-    if not found:
-        raise UserError(f"The folder {path} holds no images ({', '.join(SUFFIXES)}).")
-    return found
+    files = sorted(path.rglob("*"))
+    for suffixes in (SUFFIXES, (".npz",)):
+        if found := [file for file in files if file.suffix.lower() in suffixes]:
+            return found
+    raise UserError(f"The folder {path} holds no images ({', '.join(SUFFIXES)}), and no .npz.")
 
 
 def boxes_of(file: Path, records: Sequence[tuple[Path, ...]]) -> list[list[Any]]:

@@ -15,7 +15,7 @@ from jaxcap.lora import adapted
 
 T = TypeVar("T")
 Params = dict[str, Any]  # by path: "decoder/embedding"
-UNDECAYED = ("bias", "positions", "distances", "table", "_token")
+UNDECAYED = ("bias", "positions", "distances", "table", "images", "segment", "_token")
 Parts = Sequence[Sequence[Any]]  # of (regex, factor)
 
 
@@ -108,9 +108,9 @@ def optimizer(config: ConfigDict, steps: int, trained: Params) -> optax.Gradient
     """The optimizer of `config.kind` over the trained parameters.
 
     Weight decay takes `weight_decay` times the rate off a weight and is no part of its gradient,
-    whatever the kind. It is left off biases, norms, tables of places and distances, and an
-    encoder's own tokens: all that has one dimension or is named so. Gradients are clipped by their
-    global norm, over all parts together.
+    whatever the kind. It is left off biases, norms, tables of places, distances, images and kinds
+    of text, and an encoder's own tokens: all that has one dimension or is named so. Gradients are
+    clipped by their global norm, over all parts together.
 
     Raises:
       UserError: there is no such kind or schedule, or Adam is to decay weights.

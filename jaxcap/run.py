@@ -63,9 +63,12 @@ class Run(Checkpoints):
         """
         if jax.process_index() == 0:
             tokenizer.save(self.path / TOKENIZER)
-            shutil.rmtree(self.path / ORIGIN, ignore_errors=True)  # of a start that failed
+            beside = self.path / f".{ORIGIN}"
+            for left in (beside, self.path / ORIGIN):  # by a start that failed
+                shutil.rmtree(left, ignore_errors=True)
             if parent is not None and (parent.path / ORIGIN).is_dir():
-                shutil.copytree(parent.path / ORIGIN, self.path / ORIGIN)
+                shutil.copytree(parent.path / ORIGIN, beside)
+                beside.rename(self.path / ORIGIN)
 
     def tokenizer(self) -> Tokenizer:
         """The tokenizer of the run."""

@@ -81,6 +81,16 @@ def test_a_run_shorter_than_its_warm_up_has_a_rate_still(steps, name):
     assert steps == 1 or rates(steps - 1) > 0
 
 
+def test_tables_of_what_a_token_is_of_do_not_decay():
+    tables = ("bridge/images", "bridge/positions", "decoder/words/segment")
+    kernel = "decoder/words/head/kernel"
+    params = {name: jnp.ones((2, 3)) for name in (*tables, kernel)}
+    tx = optimizer(settings(weight_decay=0.3), 10, params)
+    none = {name: jnp.zeros_like(leaf) for name, leaf in params.items()}
+    moved, _ = tx.update(none, tx.init(params), params)
+    assert {name for name, leaf in moved.items() if np.any(leaf)} == {kernel}
+
+
 def test_it_is_adamw_written_out():
     config = settings(weight_decay=0.3, b1=0.8, b2=0.9, eps=1e-3)
     found = updates(config, seeds=(1, 2, 3))

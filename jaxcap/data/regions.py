@@ -1,8 +1,8 @@
 """Precomputed features of regions, as detectors leave them in files: `data.region_features`.
 
-It is a folder with an .npz file for each image, named after the image's id without its suffix
-("2258277193" or "p/a" for "p/a.jpg", or else "a"), or an HDF5 file (.h5, .hdf5) that has an
-image's fields in a group of that name ("NAME/features") or beside each other ("NAME_features").
+It is a folder with an .npz file for each image, named after the image's id, with its suffix or
+without ("2258277193", or "p/a" for "p/a.jpg", or else "a"), or an HDF5 file (.h5, .hdf5) that has
+an image's fields in a group of that name ("NAME/features") or beside each other ("NAME_features").
 
 | field | names | what it is |
 |---|---|---|
@@ -31,6 +31,7 @@ BOXES = ("boxes", "bbox")
 SIDES = (("image_w", "image_h"), ("img_w", "img_h"))
 SIZES = ("size", "image_size")
 HDF5 = (".h5", ".hdf5")
+PIXELS = 1.5  # boxes that reach further are no shares, whose edges may round to a little above 1
 
 Field = Callable[[str], np.ndarray | None]  # the array of a name, None where there is none
 
@@ -63,16 +64,17 @@ def features_of(path: Path, image_id: str, width: int) -> RegionFeatures:
 
     Args:
       path: the folder or the HDF5 file.
-      image_id: whose name there is its own without the suffix, or the last part of that.
+      image_id: whose name there is its own, or that without its suffix, or the last part of that.
       width: D.
 
     Raises:
       ImageError: there are none of this image, or they cannot be read.
     """
-    names = (str(PurePosixPath(image_id).with_suffix("")), PurePosixPath(image_id).stem)
+    name = PurePosixPath(image_id)
+    names = (image_id, str(name.with_suffix("")), name.stem)
     if path.is_dir():
         files = [path / f"{name}.npz" for name in names]
-        return read_npz(next(filter(Path.is_file, files), files[0]), width)
+        return read_npz(next(filter(Path.is_file, files), files[1]), width)
     file = _open(path)
     with _damage_told(path):
         places = (f"{name}{mark}" for name in names for mark in ("/", "_"))
@@ -132,7 +134,7 @@ def _boxes(field: Field, count: int) -> Float[np.ndarray, "{count} 4"]:
         raise ImageError(f"has {count} features, and boxes of the shape {list(boxes.shape)}")
     if size is not None:
         boxes = boxes / np.tile(size, 2)
-    elif boxes.size and boxes.max() > 1:
+    elif boxes.size and boxes.max() > PIXELS:
         return everywhere
     return np.clip(boxes, 0, 1).astype(np.float32)
 

@@ -43,10 +43,22 @@ BOTTOM_UP = {  # bottom-up-attention.pytorch; the pickled dict beside them is no
         ({"features": FEATURES, "boxes": PIXELS, "img_w": [WIDTH], "img_h": [HEIGHT]}, SHARES),
         ({"features": FEATURES, "boxes": PIXELS, "image_size": [[HEIGHT, WIDTH]]}, SHARES),
         ({"features": FEATURES, "boxes": SHARES}, SHARES),
+        ({"features": FEATURES, "boxes": SHARES * np.float32(1.0000001)}, SHARES),
         ({"features": FEATURES, "boxes": PIXELS}, EVERYWHERE),
         ({"features": FEATURES[:0], "boxes": PIXELS[:0]}, EVERYWHERE[:0]),
     ],
-    ids=["bottom-up", "transposed", "feat", "z", "img_w", "size", "shares", "no-size", "none"],
+    ids=[
+        "bottom-up",
+        "transposed",
+        "feat",
+        "z",
+        "img_w",
+        "size",
+        "shares",
+        "rounded",
+        "no-size",
+        "none",
+    ],
 )
 def test_npz_files_are_read(tmp_path, arrays, boxes):
     np.savez(tmp_path / "a.npz", **arrays)
@@ -58,9 +70,9 @@ def test_npz_files_are_read(tmp_path, arrays, boxes):
 
 def test_an_image_is_found_by_its_path_or_else_by_its_name(tmp_path):
     (tmp_path / "p").mkdir()
-    for name in ("p/a.npz", "a.npz", "b.npz"):
+    for name in ("p/a.npz", "a.npz", "b.npz", "1.25.npz"):
         np.savez(tmp_path / name, features=np.full((1, D), len(name)))
-    expected = {"p/a.jpg": 7, "a.jpg": 5, "q/b.png": 5, "b": 5}
+    expected = {"p/a.jpg": 7, "a.jpg": 5, "q/b.png": 5, "b": 5, "1.25": 8}
     for image_id, value in expected.items():
         assert (features_of(tmp_path, image_id, D).features == value).all()
     with pytest.raises(ImageError, match=r"No such file.*c\.npz"):
