@@ -15,7 +15,7 @@ from jaxcap.errors import UserError
 from jaxcap.models import build
 from jaxcap.models.captioning import caption_logp
 from jaxcap.models.memory import Memory
-from jaxcap.models.seen import SEEN, maps
+from jaxcap.models.seen import SEEN, draws, maps
 from jaxcap.models.shown import Shown
 from jaxcap.objective import Counts, Progress, make_objective
 from jaxcap.objective.attention import entropy, reinforce, unevenness
@@ -41,7 +41,7 @@ def weights(*shape):
     return jnp.asarray(drawn)
 
 
-def test_unevenness_is_what_the_paper_writes():
+def test_unevenness_is_the_mean_square_of_what_lacks_to_one():
     layers = [weights(B, K, 2, T, S), weights(B, K, 1, T, S)]
     found = np.asarray(unevenness(layers, BATCH["mask"]))
     for b, k in np.ndindex(B, K):
@@ -89,6 +89,45 @@ def test_reinforce_climbs_the_expected_reward():
         grads = [jax.grad(of_draw)(theta, place, jnp.float32(baseline)) for place in range(3)]
         mean = sum(p * g for p, g in zip(jax.nn.softmax(theta), grads, strict=True))
         np.testing.assert_allclose(mean, exact, atol=1e-6)
+
+
+def test_draws_learn_through_the_decoder():
+    """Against differences of their log-probability, of the same draws: rewards stay as they are."""
+    model, variables = captioner(hard=True)
+    key, mask = jax.random.key(0), BATCH["mask"].astype(jnp.float32)
+    gradient = {
+        weight: jax.grad(
+            lambda variables, weight=weight: make_objective(
+                model,
+                ConfigDict({**base().objective.to_dict(), "reinforce": weight}),
+                TOKENIZER,
+            )(variables, BATCH, key, Counts.of(BATCH), PROGRESS)[0]
+        )(variables)["params"]["decoder"]["stack"]["look"]["score"]
+        for weight in (0.0, 1.0)
+    }
+    rngs = {"dropout": jax.random.fold_in(key, 0)}
+    tokens = BATCH["tokens"]
+    inputs = jnp.concatenate([jnp.full_like(tokens[..., :1], BOS), tokens[..., :-1]], axis=-1)
+
+    @jax.jit
+    def answer(move):
+        params = variables["params"]
+        look = params["decoder"]["stack"]["look"]
+        stack = {**params["decoder"]["stack"], "look": {**look, "score": look["score"] + move}}
+        moved = {"params": {**params, "decoder": {**params["decoder"], "stack": stack}}}
+        memory = model.apply(moved, Shown.of(BATCH), True, method="encode", rngs=rngs)
+        given = (moved, memory, inputs, True)
+        logits, seen = model.apply(*given, method="logits", rngs=rngs, mutable=[SEEN])
+        return caption_logp(logits, tokens), draws(seen)
+
+    still = jnp.zeros_like(gradient[0.0])
+    reward = (answer(still)[0] * mask).sum(-1) / jnp.maximum(mask.sum(-1), 1) - PROGRESS.baseline
+    for cell in range(len(still)):
+        move = still.at[cell].set(1e-2)
+        change = (answer(move)[1] - answer(-move)[1]) / 2e-2
+        expected = -(reward[..., None] * change * mask).sum() / mask.sum()
+        assert abs(expected) > 1e-4
+        np.testing.assert_allclose((gradient[1.0] - gradient[0.0])[cell], expected, rtol=0.02)
 
 
 def own_words(inputs, logits, share=1.0):

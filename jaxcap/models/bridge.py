@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
+from jaxcap.errors import UserError
 from jaxcap.models.blocks import MemoryBlock, Style
 from jaxcap.models.dropout import Dropout
 from jaxcap.models.memory import Memory
@@ -50,6 +51,11 @@ class Bridge(nn.Module):
         if train and self.token_dropout:
             memory = memory.replace(mask=self._some(memory.mask))
         if self.pool:
+            if memory.images > 1:
+                raise UserError(
+                    f"A record has {memory.images} images (data.images), and bridge.pool makes one "
+                    "token of them all, in which nothing tells one from the other. Leave it out."
+                )
             memory = memory.as_one()
         x, mask = memory.tokens.astype(self.dtype), memory.mask
         x = Dropout(self.dropout)(x, train)

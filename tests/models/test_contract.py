@@ -11,11 +11,14 @@ from showing import memories, pictures
 
 from jaxcap.decode import Search, decode
 from jaxcap.errors import UserError
-from jaxcap.models import build
+from jaxcap.models import DECODERS, build
 from jaxcap.models.attention import attend
 from jaxcap.models.captioning import caption_logp
+from jaxcap.models.cells import CELLS
 from jaxcap.models.memory import Memory
+from jaxcap.models.recurrent import FUSIONS as RECURRENT_FUSIONS
 from jaxcap.models.seen import SEEN, maps, said
+from jaxcap.models.transformer import FUSIONS as TRANSFORMER_FUSIONS
 
 PAD, BOS, EOS, V, B, K, T, S = 0, 1, 2, 11, 3, 2, 6, 4
 RNG = np.random.default_rng(0)
@@ -47,6 +50,22 @@ KINDS = {
     "gru additive": {**RECURRENT, "cell": "gru", "depth": 2, "tied": True},
     "gru multiplicative": {**RECURRENT, "cell": "gru", "attention": "multiplicative", "looks": 1},
 }
+GPT2 = {**TRANSFORMER, "scaled_words": False, "vocab_bias": False}
+BERT = {
+    **TRANSFORMER,
+    "norm": "post",
+    "activation": "gelu",
+    "scaled_words": False,
+    "normed_words": True,
+    "segments": 2,
+    "head_activation": "gelu",
+}
+FAMILIES = {
+    f"{name} {fusion}": {**family, "fusion": fusion}
+    for name, family in (("gpt2", GPT2), ("bert", BERT))
+    for fusion in TRANSFORMER_FUSIONS
+}
+ALL = {**KINDS, **FAMILIES}
 kinds = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -56,7 +75,7 @@ def settings(kind="cross", dropout=0.0, dtype="float32", remat=False):
             "encoder": {"name": "vit", "size": "mini", "patch": 8, "dropout": dropout},
             "stage": {"name": ""},
             "bridge": {"depth": 1, "heads": 2, "mlp_width": 16, "positions": True},
-            "decoder": {**KINDS[kind], "dropout": dropout},
+            "decoder": {**ALL[kind], "dropout": dropout},
             "dtype": dtype,
             "remat": remat,
             "vocab_size": 0,
@@ -100,18 +119,28 @@ def stepwise(model, variables, memory, tokens):
     return jnp.moveaxis(logits, 0, 2)
 
 
-@kinds
+def test_every_decoder_is_here_with_every_fusion_and_cell():
+    usual = {"transformer": {"fusion": "cross"}, "recurrent": {"fusion": "cross", "cell": "lstm"}}
+    whole = [{**usual[decoder["name"]], **decoder} for decoder in ALL.values()]
+    here = {(each["name"], each.get("cell"), each["fusion"]) for each in whole}
+    expected = {("transformer", None, fusion) for fusion in TRANSFORMER_FUSIONS}
+    expected |= {("recurrent", cell, fusion) for cell in CELLS for fusion in RECURRENT_FUSIONS}
+    assert {decoder["name"] for decoder in ALL.values()} == set(DECODERS)
+    assert here == expected
+
+
+@pytest.mark.parametrize("kind", ALL)
 def test_steps_give_the_logits_of_teacher_forcing(kind):
     model, variables = model_of(kind=kind), variables_of(kind)
     forced = teacher(kind)(MEMORY, TOKENS)
-    assert forced.std() > 0.3
+    assert forced.std() > 0.2
     assert forced.shape == (B, K, T, V)
     steps = jax.jit(stepwise, static_argnums=0)(model, variables, MEMORY, TOKENS)
     np.testing.assert_allclose(steps, forced, rtol=1e-5, atol=1e-5)
     words = variables["params"]["decoder"]["words"]
-    tied = KINDS[kind].get("tied", KINDS[kind]["name"] == "transformer")
+    tied = ALL[kind].get("tied", ALL[kind]["name"] == "transformer")
     assert ("unembedding" in words) == (not tied)
-    assert ("mix" in words) == (KINDS[kind].get("canon", 0) > 0)
+    assert ("mix" in words) == (ALL[kind].get("canon", 0) > 0)
 
 
 @kinds

@@ -8,6 +8,7 @@ import pytest
 from jaxcap.errors import UserError
 from jaxcap.models.bidirectional import Bidirectional
 from jaxcap.models.bridge import Bridge
+from jaxcap.models.cells import CELLS
 from jaxcap.models.halve import Halve
 from jaxcap.models.memory import Memory, cells, from_grid
 from jaxcap.models.refine import Refine, WindowsAndWhole
@@ -31,12 +32,14 @@ def drawn(module, *args):
     )
 
 
-def test_a_memory_is_read_from_both_ends_as_pytorch_reads_a_packed_sequence():
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_memory_is_read_from_both_ends_as_pytorch_reads_a_packed_sequence(cell):
     torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
-    stage = Bidirectional(3, cell="gru", depth=2)
+    stage = Bidirectional(3, cell=cell, depth=2)
     params = drawn(stage, MEMORY, NOTHING)
     found = jax.jit(stage.apply)(params, MEMORY, NOTHING)
-    peer = torch.nn.GRU(D, 3, num_layers=2, bidirectional=True, batch_first=True)
+    kind = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[cell]
+    peer = kind(D, 3, num_layers=2, bidirectional=True, batch_first=True)
     with torch.no_grad():
         for i in range(2):
             for ours, ending in (("forward", ""), ("backward", "_reverse")):
@@ -45,6 +48,8 @@ def test_a_memory_is_read_from_both_ends_as_pytorch_reads_a_packed_sequence():
                     for kind, leaf in (("weight", "kernel"), ("bias", "bias")):
                         to = getattr(peer, f"{kind}_{theirs}_l{i}{ending}")
                         to.copy_(torch.from_numpy(np.array(leaves[leaf].T)))
+                if cell == "lstm":  # whose forget gate has a bias of one besides
+                    getattr(peer, f"bias_hh_l{i}{ending}")[3:6] += 1
         for b in range(B):  # what is not real is as if it were not there
             expected, _ = peer(torch.from_numpy(TOKENS[b : b + 1, MASK[b]]))
             np.testing.assert_allclose(found.tokens[b, MASK[b]], expected[0].numpy(), atol=1e-5)
@@ -227,6 +232,9 @@ def test_a_bridge_that_pools_gives_one_token():
     params, one = bridged({"pool": True}, MEMORY)
     expected = np.asarray(MEMORY.pooled()) @ params["project"]["kernel"] + params["project"]["bias"]
     np.testing.assert_allclose(one[:, 0], expected, rtol=1e-5, atol=1e-6)
+    several = MEMORY.in_a_row(jnp.ones((1, B), bool))
+    with pytest.raises(UserError, match=r"has 2 images \(data.images\), and bridge.pool makes one"):
+        bridged({"pool": True}, several)
 
 
 @pytest.mark.parametrize("normed", [True, False])
