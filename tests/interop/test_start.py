@@ -52,6 +52,18 @@ def test_settings_of_the_config_stay(sources):
     assert "width" not in config.model.encoder  # nothing is changed in it
 
 
+def test_a_prefix_needs_nothing_that_gpt2_lacks(sources):
+    """In the manner of ClipCap: all of the decoder is the source's; attention to an image is not."""
+    for fusion, lacks in (("prefix", False), ("cross", True)):
+        config = starting(sources)
+        config.model.decoder.fusion = fusion
+        found, report = started(resolved(config, None))
+        fresh = {path for path in report.fresh if path.startswith("decoder/")}
+        assert all("/cross_" in path for path in fresh)
+        assert bool(fresh) == lacks
+        assert any(path.startswith("decoder/layers_0/self_attention/") for path in found)
+
+
 def test_an_encoder_is_shown_pixels_as_its_source_has_them(sources, tmp_path):
     assert resolved(starting(sources), None).model.encoder.mean == (0.5, 0.5, 0.5)
     shutil.copytree(sources / "vit", tmp_path / "vit")
