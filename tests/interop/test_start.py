@@ -53,7 +53,7 @@ def test_settings_of_the_config_stay(sources):
 
 
 def test_a_prefix_needs_nothing_that_gpt2_lacks(sources):
-    """In the manner of ClipCap: all of the decoder is the source's; attention to an image is not."""
+    """In the manner of ClipCap: all of the decoder is the source's; attention to images is not."""
     for fusion, lacks in (("prefix", False), ("cross", True)):
         config = starting(sources)
         config.model.decoder.fusion = fusion
