@@ -1,5 +1,6 @@
 """Files on the command line: photographs, boxes of their regions, and pictures drawn of them."""
 
+import mimetypes
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,7 +92,8 @@ def write_drawing(drawing: "Image.Image", file: Path) -> None:
 
 def _files(option: str, out: Path, records: Sequence[tuple[Path, ...]]) -> list[Path]:
     suffix = out.suffix.lower()
-    if out.is_dir() or suffix not in SUFFIXES:
+    of_a_file = suffix in SUFFIXES or mimetypes.guess_type(out.name)[0] is not None
+    if out.is_dir() or not of_a_file:
         return [out / f"{name}.png" for name in _different([record[0].stem for record in records])]
     if suffix != ".png":
         raise UserError(f"--{option} {out}: it is drawn as PNG. Name a .png file, or a folder.")

@@ -145,6 +145,10 @@ def check(config: ConfigDict) -> None:
     for name, every in rhythm.items():
         if every < 1:
             raise UserError(f"{name} is {every}; expected 1 or more; past the last step is never.")
+    if not 0 < config.optim.decay <= 1:
+        raise UserError(
+            f"optim.decay is {config.optim.decay}; expected more than 0, and 1 at most."
+        )
     for name, rules in (("optim.parts", config.optim.parts), ("model.lora", config.model.lora)):
         _check_rules(name, rules or ())
     if config.init_from and config.model.word_vectors:

@@ -43,6 +43,7 @@ def test_one_record_has_the_file_that_is_named(tmp_path):
     [
         (PHOTOS, {"explain": "out.png"}, r"--explain out\.png is one file, .* 3 photographs"),
         (PHOTOS[:1], {"explain": "out.jpg"}, r"--explain out\.jpg: it is drawn as PNG"),
+        (PHOTOS[:1], {"similarity": "out.pdf"}, r"--similarity out\.pdf: it is drawn as PNG"),
         (PHOTOS[1:2], {"similarity": "b"}, "--similarity b: b/photo.png is one of the photographs"),
         (PHOTOS[1:2], {"similarity": "after.png"}, "is one of the photographs"),
         (PHOTOS, {"explain": "out", "similarity": "out"}, "photo.png is already that of --explain"),

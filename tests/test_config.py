@@ -31,6 +31,14 @@ def test_every_no_step_is_never(name):
         check(config)
 
 
+@pytest.mark.parametrize("decay", [0.0, -0.5, 1.5])
+def test_a_rate_that_is_stepped_down_stays_a_rate(decay):
+    config = get_config()
+    config.optim.decay = decay
+    with pytest.raises(UserError, match=rf"optim.decay is {decay}; expected more than 0"):
+        check(config)
+
+
 @pytest.mark.parametrize("name", ["optim.parts", "model.lora"])
 @pytest.mark.parametrize(
     "rules",

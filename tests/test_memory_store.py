@@ -289,7 +289,7 @@ def test_tokens_of_kept_memories_have_their_places(frozen, tmp_path, changes):
 def test_a_stage_that_does_not_fit_the_encoder_is_told_before_anything_is_kept(frozen, tmp_path):
     changes = {"model.encoder.tokens": ("class",), "model.stage.name": "regions"}
     frozen.update_from_flattened_dict({**PAIRS, "data.regions": 3, **changes})
-    with pytest.raises(UserError, match="Regions are cut out of a map"):
+    with pytest.raises(UserError, match="reads a map of cells"):
         train(frozen, tmp_path / "run")
     assert not (tmp_path / "cache").exists()
 

@@ -2,7 +2,6 @@
 
 import flax.linen as nn
 
-from jaxcap.errors import UserError
 from jaxcap.models.memory import Memory, from_grid
 from jaxcap.models.shown import Shown
 
@@ -22,13 +21,5 @@ class Halve(nn.Module):
 
     @nn.compact
     def __call__(self, memory: Memory, shown: Shown, train: bool = False) -> Memory:
-        rows, columns = memory.grid or (0, 0)
-        B, S, D = memory.tokens.shape
-        if rows * columns != S:
-            raise UserError(
-                f"The halving stage reads a map of cells, and the encoder gives {S} tokens, a map "
-                f"of {rows} x {columns}. Choose an encoder of cells alone, or no model.stage."
-            )
-        x = memory.tokens.astype(self.dtype).reshape(B, rows, columns, D)
         conv = nn.Conv(self.width, (3, 3), strides=2, dtype=self.dtype, name="conv_0")
-        return from_grid(conv(x))
+        return from_grid(conv(memory.as_map().astype(self.dtype)))

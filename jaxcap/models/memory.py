@@ -5,6 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from jaxcap.errors import UserError
+
 
 class Memory(flax.struct.PyTreeNode):
     """The image as a row of tokens.
@@ -37,6 +39,22 @@ class Memory(flax.struct.PyTreeNode):
     def as_one(self) -> "Memory":
         """The image as a memory of one token."""
         return Memory(self.pooled()[:, None], self.mask.any(axis=1, keepdims=True))
+
+    def as_map(self) -> Float[Array, "B h w D"]:
+        """The tokens in rows and columns, for a stage that reads neighbours.
+
+        Raises:
+          UserError: they are no map, or there are others beside it.
+        """
+        rows, columns = self.grid or (0, 0)
+        B, S, D = self.tokens.shape
+        if rows * columns != S:
+            raise UserError(
+                f"model.stage reads a map of cells, and the encoder gives {S} tokens, a map of "
+                f"{rows} x {columns}. Choose an encoder of cells alone: a convolutional one, Swin, "
+                "or a ViT without tokens of its own; or another stage."
+            )
+        return self.tokens.reshape(B, rows, columns, D)
 
     def places(self) -> Float[Array, "B S 4"]:
         """The box of each token; of one that belongs to no part of the image, all of it."""

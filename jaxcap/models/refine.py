@@ -9,7 +9,7 @@ from jaxcap.errors import UserError
 from jaxcap.models.attention import Attention, attend_memory
 from jaxcap.models.blocks import Mlp, Residual, Style
 from jaxcap.models.dropout import Dropout
-from jaxcap.models.memory import Memory
+from jaxcap.models.memory import Memory, from_grid
 from jaxcap.models.shown import Shown
 from jaxcap.models.windows import Windows
 
@@ -40,17 +40,17 @@ class Refine(nn.Module):
 
     @nn.compact
     def __call__(self, memory: Memory, shown: Shown, train: bool = False) -> Memory:
-        rows, columns = memory.grid or (0, 0)
-        B, S, _ = memory.tokens.shape
-        if rows * columns != S or rows % self.window or columns % self.window:
+        grid = memory.as_map()
+        rows, columns = grid.shape[1:3]
+        if rows % self.window or columns % self.window:
             raise UserError(
                 f"The refining stage cuts a map into windows of {self.window} x {self.window} "
-                f"cells, and the encoder gives {S} tokens, a map of {rows} x {columns}. Choose "
-                "another model.stage.window or data.image_size, and an encoder of cells alone."
+                f"cells, and the encoder gives a map of {rows} x {columns}. Choose another "
+                "model.stage.window or data.image_size."
             )
-        x = nn.Dense(self.width, dtype=self.dtype, name="embed")(memory.tokens.astype(self.dtype))
+        x = nn.Dense(self.width, dtype=self.dtype, name="embed")(grid.astype(self.dtype))
         x = Dropout(self.dropout)(jax.nn.celu(x, CELU), train)
-        whole, x = x.mean(axis=1, keepdims=True), x.reshape(B, rows, columns, self.width)
+        whole = x.mean(axis=(1, 2))[:, None]
         style = Style(
             norm="post", activation="relu", epsilon=1e-5, dropout=self.dropout, dtype=self.dtype
         )
@@ -61,8 +61,7 @@ class Refine(nn.Module):
                 self.heads, self.mlp_width, self.window, shifted, style, name=f"layer_{i}"
             )
             x, whole = block(x, whole, train)
-        tokens = jnp.concatenate([whole, x.reshape(B, S, self.width)], axis=1)
-        return memory.replace(tokens=tokens, mask=jnp.ones((B, S + 1), bool), whole=whole[:, 0])
+        return from_grid(x, extra=whole).replace(whole=whole[:, 0])
 
 
 class RefineBlock(nn.Module):

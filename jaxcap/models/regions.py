@@ -4,7 +4,6 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxcap.errors import UserError
 from jaxcap.models.memory import Memory
 from jaxcap.models.shown import Shown
 
@@ -26,22 +25,17 @@ class Regions(nn.Module):
     points: int = 2
 
     def __call__(self, memory: Memory, shown: Shown, train: bool = False) -> Memory:
-        if memory.grid is None or memory.grid[0] * memory.grid[1] != memory.tokens.shape[1]:
-            raise UserError(
-                "Regions are cut out of a map, and this encoder gives none: it has tokens beside "
-                "the cells, or no cells. Take a convolutional one, Swin, or a ViT without tokens."
-            )
+        grid = memory.as_map()
         boxes, real = shown.regions()
-        rows, columns = memory.grid
-        B, _, D = memory.tokens.shape
+        B, rows, columns, _ = grid.shape
         down = self._shares(boxes[..., 1], boxes[..., 3], rows)
         down = jnp.where(real[..., None, None], down, 0.0)
         across = self._shares(boxes[..., 0], boxes[..., 2], columns)
         tokens = jnp.einsum(
             "brph,brqw,bhwd->brpqd",
-            down.astype(memory.tokens.dtype),
-            across.astype(memory.tokens.dtype),
-            memory.tokens.reshape(B, rows, columns, D),
+            down.astype(grid.dtype),
+            across.astype(grid.dtype),
+            grid,
         )
         return Memory(tokens.reshape(B, boxes.shape[1], -1), real, boxes)
 

@@ -13,7 +13,6 @@ class Sums(NamedTuple):
     loss: Float[Array, ""]
     nll: Float[Array, ""]
     correct: Float[Array, ""]
-    tokens: Float[Array, ""]
 
 
 def cross_entropy(
@@ -25,8 +24,8 @@ def cross_entropy(
 ) -> Sums:
     """Weighted cross-entropy of the targets, smoothed towards the uniform distribution.
 
-    Divide by `tokens`, the number of real tokens, never by the sum of the weights: the weights of
-    an objective may be negative or add up to nothing.
+    Divide by the number of real tokens, never by the sum of the weights: the weights of an
+    objective may be negative or add up to nothing.
 
     Args:
       logits: of each next token, float32.
@@ -50,5 +49,4 @@ def cross_entropy(
         loss=(loss * weights * real).sum(),
         nll=(nll * real).sum(),
         correct=(correct * real).sum(),
-        tokens=real.sum(),
     )

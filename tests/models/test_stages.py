@@ -92,7 +92,7 @@ def test_regions_of_an_image_without_boxes_or_of_no_map_are_refused():
     grid = from_grid(jnp.zeros((1, 2, 2, D)))
     with pytest.raises(UserError, match=r"shown no boxes. Set data.regions"):
         Regions().apply({}, grid, NOTHING)
-    with pytest.raises(UserError, match="cut out of a map"):
+    with pytest.raises(UserError, match="reads a map of cells"):
         Regions().apply({}, MEMORY, NOTHING)
 
 
@@ -178,9 +178,15 @@ def test_a_refining_layer_looks_as_it_is_written(shifted):
     np.testing.assert_allclose(whole_seen[0, 0], expected[1], atol=1e-4)
 
 
-@pytest.mark.parametrize("memory", [MEMORY, from_grid(jnp.zeros((1, 4, 5, D)))])
-def test_a_map_that_windows_do_not_divide_is_refused(memory):
-    with pytest.raises(UserError, match="windows of 2 x 2 cells, and the encoder gives"):
+@pytest.mark.parametrize(
+    ("memory", "told"),
+    [
+        (MEMORY, "5 tokens, a map of 0 x 0"),
+        (from_grid(jnp.zeros((1, 4, 5, D))), "windows of 2 x 2 cells.*a map of 4 x 5"),
+    ],
+)
+def test_a_map_that_windows_do_not_divide_is_refused(memory, told):
+    with pytest.raises(UserError, match=told):
         jax.eval_shape(Refine(8, 1, 2, 16, 2).init, jax.random.key(0), memory, NOTHING)
 
 
