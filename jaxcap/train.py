@@ -118,6 +118,8 @@ def _loop(experiment: Experiment, run: Run, state: TrainState, mesh: Mesh) -> No
                 run.save(state, {"CIDEr": found.scores["CIDEr"]})
             elif due["save"]:
                 run.save(state)
+            if (due["eval"] or due["save"]) and not stopping:
+                _reconstruct(experiment, run, state)
             if any(due.values()):
                 clock.reset()
             if stopping:
@@ -134,17 +136,19 @@ def _evaluate(
     images = 0 if whole else experiment.config.eval.images
     found = experiment.evaluate(state.variables(), step, images)
     log.write(step, {f"eval/{name}": number for name, number in found.scores.items()})
-    drawn = None
-    if experiment.reconstructs:  # by all processes: the parameters may lie on all of them
-        drawn = experiment.reconstructions(state.variables(), RECONSTRUCTED)
     if jax.process_index() == 0:
-        if drawn is not None:
-            draw_reconstructions(*drawn, run.path / "reconstructions.png")
         print_scores(found, step)
         if whole:
             write(found, run.path)
             draw_samples(found, experiment.eval_example, run.path / "samples.png")
     return found
+
+
+def _reconstruct(experiment: Experiment, run: Run, state: TrainState) -> None:
+    if experiment.reconstructs:  # by all processes: the parameters may lie on all of them
+        drawn = experiment.reconstructions(state.variables(), RECONSTRUCTED)
+        if jax.process_index() == 0:
+            draw_reconstructions(*drawn, run.path / "reconstructions.png")
 
 
 def print_scores(found: Evaluation, step: int | None = None) -> None:

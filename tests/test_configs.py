@@ -21,6 +21,7 @@ from jaxcap.experiment import Experiment
 from jaxcap.interop.start import resolved
 from jaxcap.models import build
 from jaxcap.optim import check_parts
+from jaxcap.reconstructions import draw_reconstructions
 from jaxcap.run import Run
 from jaxcap.state import init_variables
 from jaxcap.train import train
@@ -222,8 +223,21 @@ def test_a_system_trains_is_evaluated_and_captions(name, arg, tmp_path):
     assert {"image_id": record.image_id, "caption": caption.text} in said
 
 
-def test_dalle_captions_codes_that_were_trained_before(tmp_path):
-    train(local("dalle", "codes"), tmp_path / "codes")
+def test_dalle_captions_codes_that_were_trained_before(tmp_path, monkeypatch):
+    drawn = []
+
+    def draw(*those):
+        drawn.append(those)
+        draw_reconstructions(*those)
+
+    monkeypatch.setattr("jaxcap.train.draw_reconstructions", draw)
+    codes = local("dalle", "codes")
+    codes.checkpoint_every = 2
+    train(codes, tmp_path / "codes")
+    assert [file for *_, file in drawn] == 2 * [tmp_path / "codes" / "reconstructions.png"]
+    (images, early, _), (again, late, _) = drawn
+    np.testing.assert_array_equal(images, again)
+    assert (early != late).any()
     assert (tmp_path / "codes" / "reconstructions.png").stat().st_size > 0
     train(local("dalle", str(tmp_path / "codes")), tmp_path / "captions")
     before, after = (
