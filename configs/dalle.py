@@ -7,16 +7,19 @@ Command   python -m jaxcap.main --config=configs/dalle.py:codes --workdir=runs/c
           python -m jaxcap.main --config=configs/dalle.py:runs/codes --workdir=runs/dalle
           trains the VAE and then a captioner over its codes; without an argument, both together
 Try it    --config=configs/dalle.py:runlocal, a minute on 2 CPU cores
+Published no figure of captions: DALL-E draws images of a text
 Hardware  2 CPU cores
 Time      32 and 35 minutes, beside three other jobs
 Score     exact_match 0.970, seen 0.990 and held out 0.950 (val, 600 records, drawn from the 4
           likeliest words, seed 0), in two runs; both together are not measured.
           runs/codes/reconstructions.png shows what the codes keep of an image, at every checkpoint
 
-The VAE has a discrete content, drawn by the Gumbel-softmax at a temperature that falls from 1 to
-1/16 as in DALL-E, and a continuous style. It learns from a reconstruction and two divergences; the
-captions' gradient does not reach it. The captioner looks at the codes alone, at 3 x 3 of them
-together, and captions are drawn from the likeliest words (top-k).
+The same: a VAE with a discrete content, drawn by the Gumbel-softmax at a temperature that falls
+from 1 to 1/16; a Transformer that reads nothing but its codes; what is written is drawn from the
+likeliest (top-k).
+Different: text after image; a continuous style beside the content, and a divergence for each; 3 x 3
+codes are read together; sizes, data and optimizer are for small drawings. The captions' gradient
+does not reach the VAE.
 """
 
 from ml_collections import ConfigDict

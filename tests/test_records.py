@@ -19,6 +19,7 @@ from jaxcap.explain_picture import draw_looks, draw_similarity
 from jaxcap.train import train
 
 D = 6
+TWO_LSTMS = {"name": "recurrent", "width": 16, "depth": 2, "looks": 1, "attention_width": 8}
 
 
 def command(*words):
@@ -126,7 +127,7 @@ def test_boxes_that_lack_are_asked_for(pairs, tmp_path):
 
 @pytest.fixture(scope="module")
 def featured(tmp_path_factory):
-    """A run on features of regions, in a folder without photographs; those of one image lack."""
+    """Bottom-up and top-down, in a folder without photographs; one image has no features."""
     folder = tmp_path_factory.mktemp("featured")
     rng = np.random.default_rng(0)
     for number in range(12):
@@ -142,6 +143,7 @@ def featured(tmp_path_factory):
     config.data.features, config.data.regions = D, 3
     config.model.encoder = {"name": "given"}
     config.model.bridge.geometry = True
+    config.model.decoder = TWO_LSTMS
     train(config, folder / "run")
     return folder
 
