@@ -5,14 +5,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-MOMENTUM = 0.99  # of the running statistics
-
 
 class ConvNorm(nn.Module):
     """A convolution, then batch norm (Ioffe and Szegedy, arXiv 1502.03167).
 
-    The norm is by the running statistics, or, training, by those of the batch, which the running
-    ones then follow. It is in float32 whatever the convolution is in.
+    The norm is by the statistics that came with the weights, in training too: the batches of
+    captioning are too small for others. It is in float32 whatever the convolution is in.
 
     Attributes:
       features: D.
@@ -35,9 +33,7 @@ class ConvNorm(nn.Module):
     conv_bias: bool = False
 
     @nn.compact
-    def __call__(
-        self, x: Float[Array, "B h w C"], train: bool = False
-    ) -> Float[Array, "B h2 w2 D"]:
+    def __call__(self, x: Float[Array, "B h w C"]) -> Float[Array, "B h2 w2 D"]:
         """The sides are divided by the stride and rounded up, but for "valid"."""
         per_feature = (self.features,)
         inputs = 1 if self.depthwise else x.shape[-1]
@@ -53,15 +49,8 @@ class ConvNorm(nn.Module):
         y = y.astype(jnp.float32)
         if self.conv_bias:
             y = y + self.param("conv_bias", nn.initializers.zeros, per_feature)[None, None, None]
-        if train:
-            used_mean, used_var = y.mean((0, 1, 2)), y.var((0, 1, 2))
-            if not self.is_initializing():
-                mean.value = MOMENTUM * mean.value + (1 - MOMENTUM) * used_mean
-                var.value = MOMENTUM * var.value + (1 - MOMENTUM) * used_var
-        else:
-            used_mean, used_var = mean.value, var.value
-        gain = scale * jax.lax.rsqrt(used_var + self.epsilon)
-        shift = bias - used_mean * gain
+        gain = scale * jax.lax.rsqrt(var.value + self.epsilon)
+        shift = bias - mean.value * gain
         return (y * gain[None, None, None] + shift[None, None, None]).astype(self.dtype)
 
 

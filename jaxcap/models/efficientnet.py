@@ -31,8 +31,6 @@ STEM, HEAD, CLASSES = 32, 1280, 1000
 class EfficientNetLite(nn.Module):
     """The last feature map is the memory, cell by cell: a 32nd of the image's sides, 1280 features.
 
-    The statistics of its norms stay as they were trained: the batches of captioning are too small.
-
     Attributes:
       variant: 0, 1 or 2; see `RESOLUTIONS`.
       mean, std: of each channel, in units of 255.
@@ -53,18 +51,16 @@ class EfficientNetLite(nn.Module):
     def __call__(self, image: UInt8[Array, "B h w 3"], train: bool = False) -> Memory:
         return from_grid(self.grid(normalize(image, self.mean, self.std)))
 
-    def grid(
-        self, image: Float[Array, "B h w 3"], train: bool = False
-    ) -> Float[Array, "B h2 w2 1280"]:
-        """The map; `image` is normalised. Training updates `batch_stats`."""
-        x = nn.relu6(self.stem(image.astype(self.dtype), train))
+    def grid(self, image: Float[Array, "B h w 3"]) -> Float[Array, "B h2 w2 1280"]:
+        """The map; `image` is normalised."""
+        x = nn.relu6(self.stem(image.astype(self.dtype)))
         for block in self.blocks:
-            x = block(x, train)
-        return nn.relu6(self.head(x, train))
+            x = block(x)
+        return nn.relu6(self.head(x))
 
-    def logits(self, image: Float[Array, "B h w 3"], train: bool = False) -> Float[Array, "B 1000"]:
+    def logits(self, image: Float[Array, "B h w 3"]) -> Float[Array, "B 1000"]:
         """Scores of the ImageNet classes."""
-        return self.classifier(self.grid(image, train).mean((1, 2)))
+        return self.classifier(self.grid(image).mean((1, 2)))
 
 
 class Block(nn.Module):
@@ -77,13 +73,13 @@ class Block(nn.Module):
     dtype: str
 
     @nn.compact
-    def __call__(self, x: Float[Array, "B h w C"], train: bool) -> Float[Array, "B h2 w2 D"]:
+    def __call__(self, x: Float[Array, "B h w C"]) -> Float[Array, "B h2 w2 D"]:
         y, channels = x, x.shape[-1] * self.expansion
         if self.expansion > 1:
-            y = nn.relu6(ConvNorm(channels, 1, 1, self.dtype, name="expand")(y, train))
+            y = nn.relu6(ConvNorm(channels, 1, 1, self.dtype, name="expand")(y))
         spatial = (self.kernel, self.stride, self.dtype)
-        y = nn.relu6(ConvNorm(channels, *spatial, depthwise=True, name="depthwise")(y, train))
-        y = ConvNorm(self.features, 1, 1, self.dtype, name="project")(y, train)
+        y = nn.relu6(ConvNorm(channels, *spatial, depthwise=True, name="depthwise")(y))
+        y = ConvNorm(self.features, 1, 1, self.dtype, name="project")(y)
         return x + y if x.shape == y.shape else y
 
 

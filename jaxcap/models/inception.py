@@ -103,8 +103,6 @@ BLOCKS: dict[str, tuple[Branch, ...]] = {
 class InceptionV3(nn.Module):
     """The last map is the memory, cell by cell: 8 x 8 x 2048 of an image of 299 pixels.
 
-    The statistics of its norms stay as they were trained: the batches of captioning are too small.
-
     Attributes:
       zeros_count: average pooling counts the zeros around the map, as in PyTorch's, and not only
         the cells that there are, as in TensorFlow's.

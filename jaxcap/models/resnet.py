@@ -28,8 +28,6 @@ AROUND = ((1, 1), (1, 1))  # of the pooling
 class ResNet(nn.Module):
     """The last feature map is the memory, cell by cell; a 32nd of the image's sides with 4 stages.
 
-    The statistics of its norms stay as they were trained: the batches of captioning are too small.
-
     Attributes:
       size: one of `SIZES`, in place of the three settings after it.
       layer: "basic" (two convolutions of 3 x 3) or "bottleneck" (one, between two of 1 x 1).

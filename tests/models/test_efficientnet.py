@@ -69,22 +69,13 @@ def small(monkeypatch):
     return network, init(jax.random.key(0), image), image
 
 
-def test_images_of_a_batch_do_not_mix_unless_training(small):
+def test_images_of_a_batch_do_not_mix(small):
     network, variables, image = small
-    frozen = jax.jit(partial(network.apply, method="grid"))
-    first = frozen(variables, image)[:1]
+    grid = jax.jit(partial(network.apply, method="grid"))
+    first = grid(variables, image)[:1]
     np.testing.assert_allclose(
-        frozen(variables, image.at[1].set(0.0))[:1], first, rtol=1e-4, atol=1e-5
+        grid(variables, image.at[1].set(0.0))[:1], first, rtol=1e-4, atol=1e-5
     )
-    train = jax.jit(
-        lambda v, x: network.apply(v, x, train=True, mutable=["batch_stats"], method="grid")
-    )
-    trained, updated = train(variables, image)
-    assert jnp.abs(trained[:1] - first).max() > 1e-3
-    moved = jax.tree.map(
-        lambda a, b: bool(jnp.any(a != b)), variables["batch_stats"], updated["batch_stats"]
-    )
-    assert all(jax.tree.leaves(moved))
 
 
 def test_bfloat16_is_near_float32(small):
