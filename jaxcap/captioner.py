@@ -36,6 +36,7 @@ class Captioner:
       config: of the run.
       tokenizer: of the run.
       step: of the checkpoint.
+      model, variables: that caption.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Captioner:
         settings: dict[str, Any],
     ):
         self.config, self.tokenizer, self.step = config, tokenizer, step
-        self._model, self._variables, self._settings = model, variables, settings
+        self.model, self.variables, self._settings = model, variables, settings
         self._showing = Showing.of(config.data)
         self._program = cache(self._compiled)  # one a search; jit keeps one a shape within it
         self._read = partial(read, model, bos=tokenizer.bos)
@@ -171,7 +172,7 @@ class Captioner:
         """
         tokens, mask = self._filled([self._ids(text) for text in texts])
         shown = jax.tree.map(lambda x: x[None], self.shown(image, boxes))
-        return np.asarray(self._scoring(self._variables, shown, tokens, mask))
+        return np.asarray(self._scoring(self.variables, shown, tokens, mask))
 
     def explain(
         self, image: Photos, caption: Caption | str | None = None, boxes: Any = None
@@ -198,7 +199,7 @@ class Captioner:
             text, ids = caption.text, list(caption.ids)
             prompt = len(ids) - len(caption.tokens)
         tokens, _ = self._filled([ids])
-        reading = self._reading(self._variables, jax.tree.map(lambda x: x[None], shown), tokens)
+        reading = self._reading(self.variables, jax.tree.map(lambda x: x[None], shown), tokens)
         words = tuple(map(self.tokenizer.word, ids[prompt:]))
         photos = image if isinstance(image, list | tuple) else [image]
         pictures = photo_pictures(photos, self._showing)
@@ -264,12 +265,12 @@ class Captioner:
             "prompt_len": np.full(rows, len(prompt), np.int32),
             "index": np.arange(start, start + rows, dtype=np.int32),
         }
-        captions = self._program(search)(self._variables, batch)
+        captions = self._program(search)(self.variables, batch)
         leaves = (captions.tokens, captions.logps, captions.scores)
         return islice(zip(*map(np.asarray, leaves), strict=True), len(shown))
 
     def _compiled(self, search: Search) -> Callable[..., Captions]:
-        return jax.jit(captioner(self._model, self.tokenizer, search, self.config.seed))
+        return jax.jit(captioner(self.model, self.tokenizer, search, self.config.seed))
 
     def _logp(
         self, variables: Any, shown: Mapping[str, Array], tokens: Array, mask: Array

@@ -146,11 +146,11 @@ def test_the_run_captions_with_its_adapters(run):
     image, texts = photographs(1)[0], ["a red circle", "a small blue square"]
     said = captioner.logp(image, texts)
     apart = Captioner(
-        captioner.config, captioner.tokenizer, captioner._model, {}, STEPS, captioner._settings
+        captioner.config, captioner.tokenizer, captioner.model, {}, STEPS, captioner._settings
     )
-    apart._variables = {"params": nested(written_out(params)), "batch_stats": {}}
+    apart.variables = {"params": nested(written_out(params)), "batch_stats": {}}
     np.testing.assert_allclose(said, apart.logp(image, texts), rtol=1e-5)
-    apart._variables = {"params": nested(params), "batch_stats": {}}
+    apart.variables = {"params": nested(params), "batch_stats": {}}
     assert (np.abs(said - apart.logp(image, texts)) > 1e-3).all()  # so they do something
 
 

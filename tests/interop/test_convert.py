@@ -90,7 +90,7 @@ def test_training_starts_from_it(imported, data, tmp_path):
     config.optim.parts = (("^encoder/", 0.0), ("", 1.0))
     train(config, place)
     assert Run(place).steps() == [0, 2]
-    before, after = (flat(Captioner.load(place, step)._variables["params"]) for step in (0, 2))
+    before, after = (flat(Captioner.load(place, step).variables["params"]) for step in (0, 2))
     for path, leaf in before.items():
         moved = np.abs(np.asarray(after[path]) - np.asarray(leaf)).max()
         assert (moved == 0) == path.startswith("encoder/"), path

@@ -88,7 +88,7 @@ def test_what_was_made_here_comes_back(name, runs, tmp_path):
     again = settings(there_and_back(tmp_path))
     assert {**settings(tmp_path / "source"), CARD: again[CARD]} == again
     before, after = (Captioner.load(run) for run in (runs(name), tmp_path / "run"))
-    given, found = (flat(each._variables["params"]) for each in (before, after))
+    given, found = (flat(each.variables["params"]) for each in (before, after))
     assert given.keys() == found.keys()
     for path, leaf in given.items():
         np.testing.assert_array_equal(found[path], leaf, err_msg=path)
@@ -97,7 +97,7 @@ def test_what_was_made_here_comes_back(name, runs, tmp_path):
     asked, found = ({**each.config.search.to_dict()} for each in (before, after))
     assert Search.of(**found) == Search.of(**{"suppress": before.tokenizer.banned, **asked})
     for side in ("mean", "std"):
-        seen = [getattr(each._model.encoder, side) for each in (before, after)]
+        seen = [getattr(each.model.encoder, side) for each in (before, after)]
         np.testing.assert_allclose(*seen, rtol=1e-12)
 
 

@@ -33,7 +33,7 @@ def convert(*words):
 
 def params_of(run):
     """What captions, by path, adapters merged."""
-    return flat(Captioner.load(run)._variables["params"])
+    return flat(Captioner.load(run).variables["params"])
 
 
 @pytest.fixture(scope="module")

@@ -64,11 +64,11 @@ def shown(pairs):
             return theirs.generate(pixels, **count, **rest)
 
         batch = rows([ours.shown(photo) for photo in PHOTOS])
-        features = jax.jit(partial(ours._model.apply, method="features"))
+        features = jax.jit(partial(ours.model.apply, method="features"))
         return SimpleNamespace(
             ours=ours,
             shown={
-                "memory": features(ours._variables, Shown.of(batch)).tokens[:, None],
+                "memory": features(ours.variables, Shown.of(batch)).tokens[:, None],
                 "present": batch["present"],
             },
             settings=theirs.model.generation_config.to_dict(),
@@ -83,14 +83,14 @@ def shown(pairs):
 def test_captions_and_scores_are_theirs(name, search, rule, shown):
     it = shown(name)
     ours, fields = it.ours, {**it.settings, **search, **rule}
-    find = captioner(ours._model, ours.tokenizer, Search.of(**search_settings(fields, "it")))
+    find = captioner(ours.model, ours.tokenizer, Search.of(**search_settings(fields, "it")))
     batch = {
         **it.shown,
         "prompt": np.zeros((len(PHOTOS), 0), np.int32),
         "prompt_len": np.zeros(len(PHOTOS), np.int32),
         "index": np.arange(len(PHOTOS), dtype=np.int32),
     }
-    found = jax.jit(find)(ours._variables, batch)
+    found = jax.jit(find)(ours.variables, batch)
     plain = it.plain(**search)
     expected = it.generate(**search, **rule) if rule else plain
     expect(found, [()] * len(PHOTOS), expected, ours.tokenizer.pad)

@@ -18,7 +18,7 @@ def test_logits_captions_and_scores_are_those_written_down(name, tmp_path):
     convert(GOLDEN / name, tmp_path / "run")
     ours, expected = Captioner.load(tmp_path / "run"), np.load(GOLDEN / name / "expected.npz")
     images, tokens = expected["images"], expected["tokens"]
-    logits = jax.jit(ours._model.apply)(ours._variables, pictures(images), tokens[:, None])
+    logits = jax.jit(ours.model.apply)(ours.variables, pictures(images), tokens[:, None])
     np.testing.assert_allclose(logits[:, 0], expected["logits"], rtol=0, atol=2e-5)
     for i, captions in enumerate(ours(images, num=3)):
         for k, caption in enumerate(captions):

@@ -73,7 +73,7 @@ def answer(model, variables, images, tokens):
 
 
 def ask(ours, images, tokens):
-    return jax.tree.map(np.asarray, answer(ours._model, ours._variables, images, tokens))
+    return jax.tree.map(np.asarray, answer(ours.model, ours.variables, images, tokens))
 
 
 def pixels_of(theirs, images):
@@ -129,7 +129,7 @@ def test_memory_of_another_resolution(name, shape, pairs):
     always = name.startswith(("beit", "dinov2", "swin"))
     how = {} if always else {"interpolate_pos_encoding": True}
     shown = pictures(images)
-    features = jax.jit(partial(ours._model.apply, method="features"))(ours._variables, shown)
+    features = jax.jit(partial(ours.model.apply, method="features"))(ours.variables, shown)
     same(np.asarray(features.tokens), theirs.features(pixels_of(theirs, images), **how))
 
 
@@ -167,7 +167,7 @@ def test_prompts_of_different_lengths(name, pairs):
         "prompt_len": np.array([len(prompt) for prompt in prompts], np.int32),
         "index": np.arange(4, dtype=np.int32),
     }
-    found = jax.jit(captioner(ours._model, ours.tokenizer, search))(ours._variables, batch)
+    found = jax.jit(captioner(ours.model, ours.tokenizer, search))(ours.variables, batch)
     how = {"max_new_tokens": 6, "num_return_sequences": 3}
     expected = [
         theirs.generate(theirs.pixels([photo]), prompt, **how)[0]
@@ -211,6 +211,6 @@ def test_what_torch_saved_is_the_same_captioner(name, pairs, tmp_path):
     torch.save(state, tmp_path / "source" / "pytorch_model.bin")
     report = convert(tmp_path / "source", tmp_path / "run")
     assert BUFFERS.get(name, {}).keys() <= report.unused.keys()
-    found = flat(Captioner.load(tmp_path / "run")._variables["params"])
-    for path, array in flat(pair.ours._variables["params"]).items():
+    found = flat(Captioner.load(tmp_path / "run").variables["params"])
+    for path, array in flat(pair.ours.variables["params"]).items():
         np.testing.assert_array_equal(found[path], array, strict=True)

@@ -45,7 +45,7 @@ def test_logits_and_captions_are_theirs(tmp_path):
     tokens = np.random.default_rng(0).integers(0, WORDS, (1, 5)).astype(np.int32)
 
     shown = Shown.of(rows([ours.shown(photo) for photo in photos]))
-    logits = jax.jit(ours._model.apply)(ours._variables, shown, tokens[:, None])[:, 0]
+    logits = jax.jit(ours.model.apply)(ours.variables, shown, tokens[:, None])[:, 0]
     expected = theirs(pixel_values=pixels, decoder_input_ids=torch.from_numpy(tokens).long()).logits
     assert expected.std() > 0.5
     np.testing.assert_allclose(logits, expected.numpy(), rtol=0, atol=1e-4)
