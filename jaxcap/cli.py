@@ -10,6 +10,7 @@ import typer
 from absl import logging
 from typer.core import TyperGroup
 
+from jaxcap.cli_bulk import caption_input
 from jaxcap.cli_files import boxes_of, drawings_of, images_of, write_drawing
 from jaxcap.errors import UserError
 
@@ -49,7 +50,22 @@ AsJson = Annotated[bool, typer.Option("--json", help="For programs instead of pe
 @app.command()
 def caption(
     run: RunDirectory,
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files or folders.")],
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="PATH...", help="Files or folders.")
+    ] = None,
+    given: Annotated[
+        str | None,
+        typer.Option("--input", help="Millions: a list of paths, an ArrayRecord glob, any source."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder for the captions of --input.")] = None,
+    part: Annotated[
+        str, typer.Option(help="Of --input, for this process, of how many: 0/1, 3/16.")
+    ] = "0/1",
+    split: Annotated[str, typer.Option(help="Of --input, if that has more than one.")] = "all",
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Of --input, over all devices.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Of --input: processes that read.")] = 0,
     beams: Beams = None,
     num: Annotated[int, typer.Option(min=1, help="Captions of an image.")] = 1,
     max_length: MaxLength = None,
@@ -71,10 +87,22 @@ def caption(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Caption photographs.
+    """Caption photographs; or, from --input to --output, millions of them.
 
     An unreadable one is reported, and the others go on; the exit code is then 1.
     """
+    if given is not None or output is not None:
+        if paths or given is None or output is None:
+            raise UserError("--input and --output belong together, and take no other PATH.")
+        settings = {
+            "search.beams": beams,
+            "search.max_len": max_length,
+            "eval.batch_size": batch_size,
+            "data.workers": workers,
+        }
+        return caption_input(run, given, output, part=part, split=split, settings=settings)
+    if not paths:
+        raise UserError("Name photographs or folders to caption, or --input and --output.")
     if explain is None and (explain_layer is not None or explain_head is not None):
         raise UserError("--explain-layer and --explain-head are of a drawing: add --explain PNG.")
     files = [file for path in paths for file in images_of(path)]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from jax.sharding import Mesh
 from PIL.Image import Image
@@ -20,7 +19,7 @@ from jaxcap.decode import Search
 from jaxcap.errors import UserError
 from jaxcap.metrics.files import read_predictions
 from jaxcap.metrics.report import check_images, collapse, exact_match, score
-from jaxcap.partition import to_devices, to_host
+from jaxcap.partition import rows_here, to_devices, to_host
 from jaxcap.protocol import signature
 
 Captioning = Callable[[Any, Mapping[str, Any]], Any]
@@ -77,9 +76,9 @@ def evaluate(
     source = example.source
     said: dict[int, str] = {}
     unreadable: dict[str, str] = {}
-    host = (jax.process_index(), jax.process_count())
+    rows = rows_here(batch_size, mesh)
     indices = range(min(images or len(source), len(source)))
-    for batch in eval_batches(example, indices, batch_size=batch_size, workers=workers, host=host):
+    for batch in eval_batches(example, indices, batch_size=batch_size, workers=workers, rows=rows):
         captions = captioning(variables, to_devices(_without_valid(batch), mesh))
         found = to_host({"tokens": captions.tokens[:, 0]})
         marks = to_host({k: to_devices(batch[k], mesh) for k in ("index", "valid")})

@@ -14,10 +14,14 @@ MODES = ("train", "eval", "encode")
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Experiment: a file of configs/.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run directory.")
 _MODE = flags.DEFINE_enum("mode", "train", MODES, "What to do with the run.")
+_DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Join the other processes, which JAX finds.")
+_COORDINATOR = flags.DEFINE_string("coordinator", "", "Where it does not: HOST:PORT of process 0,")
+_PROCESSES = flags.DEFINE_integer("processes", 0, "how many they are,")
+_PROCESS = flags.DEFINE_integer("process", -1, "and which of them this is.")
 
 
-def run(argv: Sequence[str]) -> None:
-    """Do what the flags say."""
+def run(argv: Sequence[str]) -> int:
+    """Do what the flags say; returns the exit status."""
     if len(argv) > 1:
         raise UserError(f"Unexpected argument {argv[1]!r}; flags begin with --.")
     if _CONFIG.value is None or _WORKDIR.value is None:
@@ -25,9 +29,12 @@ def run(argv: Sequence[str]) -> None:
             "Both --config and --workdir are needed, for example: python -m jaxcap.main "
             "--config=configs/shapes.py --workdir=runs/shapes"
         )
-    from jaxcap import modes  # jax takes seconds to import: not before the flags are right
+    from jaxcap import hosts, modes  # jax takes seconds to import: not before the flags are right
 
-    modes.MODES[_MODE.value](_CONFIG.value, _WORKDIR.value)
+    others = (_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
+    if _DISTRIBUTED.value or others != ("", 0, -1):
+        hosts.join(*others)
+    return modes.MODES[_MODE.value](_CONFIG.value, _WORKDIR.value)
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ from jaxcap.errors import UserError
 from jaxcap.log import console
 from jaxcap.models.captioning import CaptionModel
 from jaxcap.models.shown import Shown, to_keep
-from jaxcap.partition import over_batch, to_devices, to_host
+from jaxcap.partition import over_batch, rows_here, to_devices, to_host
 
 SHARD = 512  # images
 MARKS = ("index", "valid", "present", "boxes", "real")  # of a batch, that are kept or say what is
@@ -111,8 +111,8 @@ class MemoryStore:
                 continue
             rows: list[tuple[int, bytes]] = []
             indices = range(first, min(first + SHARD, len(self.source)))
-            host = (jax.process_index(), jax.process_count())
-            for batch in eval_batches(example, indices, batch_size=batch_size, host=host):
+            here = rows_here(batch_size, mesh)
+            for batch in eval_batches(example, indices, batch_size=batch_size, rows=here):
                 marks = {name: batch[name] for name in MARKS if name in batch}
                 found = encode(variables, to_devices(_shown(batch), mesh))
                 found = to_host({**found, **to_devices(marks, mesh)})

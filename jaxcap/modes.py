@@ -1,5 +1,6 @@
-"""What `jaxcap.main` can do with a config and a run directory."""
+"""What `jaxcap.main` can do with a config and a run directory; each returns its exit status."""
 
+import signal
 from pathlib import Path
 
 import jax
@@ -13,23 +14,26 @@ from jaxcap.samples import draw_samples
 from jaxcap.train import print_scores
 from jaxcap.train import train as train_run
 
+STOPPED = 128 + signal.SIGTERM  # so that who sent it knows that there is more to do
 
-def train(config: ConfigDict, workdir: str) -> None:
+
+def train(config: ConfigDict, workdir: str) -> int:
     """Train, or go on training."""
-    train_run(config, workdir)
+    return 0 if train_run(config, workdir) else STOPPED
 
 
-def evaluate(config: ConfigDict, workdir: str) -> None:
+def evaluate(config: ConfigDict, workdir: str) -> int:
     """Score the best checkpoint of the run, or a file of predictions, on the evaluation split."""
     if Path(workdir).is_file():
         source = open_source(config.data.source, config.data.eval)
         print_scores(evaluate_predictions(Path(workdir), source, config.seed))
-        return
+        return 0
     run = Run(workdir)
     run.best_step()  # a directory that holds no run is refused before anything is written to it
     found, step = evaluate_run(Experiment.open(config, run), run, run.path)
     if jax.process_index() == 0:
         print_scores(found, step)
+    return 0
 
 
 def evaluate_run(experiment: Experiment, run: Run, out: Path) -> tuple[Evaluation, int]:
@@ -50,11 +54,12 @@ def evaluate_run(experiment: Experiment, run: Run, out: Path) -> tuple[Evaluatio
     return found, step
 
 
-def encode(config: ConfigDict, workdir: str) -> None:
+def encode(config: ConfigDict, workdir: str) -> int:
     """Keep the memories of a frozen encoder, of both splits."""
     experiment = Experiment.open(config, Run(workdir))
     with jax.set_mesh(experiment.mesh):
         experiment.keep_memories(experiment.fresh_state()[0].variables())
+    return 0
 
 
 MODES = {"train": train, "eval": evaluate, "encode": encode}

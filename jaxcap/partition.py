@@ -104,8 +104,15 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, P(BATCH))
 
 
+def rows_here(batch_size: int, mesh: Mesh) -> list[int]:
+    """The rows of a batch that the devices of this process work on, in the order they lie there."""
+    places = batch_sharding(mesh).addressable_devices_indices_map((batch_size,)).values()
+    rows = range(batch_size)
+    return sorted({row for place in places if place is not None for row in rows[place[0]]})
+
+
 def to_devices(batch: Any, mesh: Mesh) -> Any:
-    """The rows of a batch that are of this host (numpy) -> global arrays on the mesh."""
+    """The rows of a batch that are of this process (numpy) -> global arrays on the mesh."""
     place = partial(jax.make_array_from_process_local_data, batch_sharding(mesh))
     return jax.tree.map(place, batch)
 

@@ -7,6 +7,7 @@ import jax
 from jax.sharding import Mesh
 from rich.table import Table
 
+from jaxcap.flops import flops
 from jaxcap.log import console
 from jaxcap.state import TrainState
 
@@ -25,7 +26,9 @@ def print_parameters(state: TrainState) -> None:
     console.print(table)
 
 
-def print_program(compiled: jax.stages.Compiled, mesh: Mesh, batch_size: int) -> None:
+def print_program(
+    traced: jax.stages.Traced, compiled: jax.stages.Compiled, mesh: Mesh, batch_size: int
+) -> None:
     """Where the compiled step runs, and what it needs on each device."""
     shape = " x ".join(f"{name}={size}" for name, size in mesh.shape.items())
     device = mesh.devices.flat[0]
@@ -38,10 +41,8 @@ def print_program(compiled: jax.stages.Compiled, mesh: Mesh, batch_size: int) ->
             f"Memory    {(held + work) / 2**20:,.0f} MiB a device: "
             f"{held / 2**20:,.0f} state and batch, {work / 2**20:,.0f} work"
         )
-    costs = compiled.cost_analysis() or {}
-    flops = costs.get("flops", 0.0)
-    if flops > 0:  # XLA counts the body of a loop once
-        console.print(f"FLOPs     {flops / 1e9:,.1f} G a step and device, {batch_size} images")
+    giga = flops(traced.jaxpr) / mesh.size / 1e9
+    console.print(f"FLOPs     {giga:,.1f} G a step and device, {batch_size} images")
 
 
 def _part(name: str) -> str:

@@ -3,7 +3,7 @@
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
@@ -19,21 +20,24 @@ from jaxcap.errors import UserError
 from jaxcap.evaluate import Evaluation, write
 from jaxcap.experiment import Experiment
 from jaxcap.log import Bar, MetricsLog, console
-from jaxcap.partition import check_batch, to_devices
+from jaxcap.partition import check_batch, rows_here, to_devices
 from jaxcap.reconstructions import draw_reconstructions
 from jaxcap.run import Run
 from jaxcap.samples import draw_samples
 from jaxcap.state import TrainState
 from jaxcap.summary import print_parameters, print_program
-from jaxcap.train_step import compile_step, make_step
+from jaxcap.train_step import make_step, trace_step
 
 RECONSTRUCTED = 16  # images in reconstructions.png
 
 
-def train(config: ConfigDict, workdir: str | Path) -> None:
+def train(config: ConfigDict, workdir: str | Path) -> bool:
     """Train the run in `workdir` to its last step, from wherever it stands.
 
     SIGTERM saves and ends it cleanly; the same call goes on, bit for bit.
+
+    Returns:
+      Whether the run has all of its steps; if not, it was stopped.
 
     Raises:
       UserError: a mistake in the config, or a loss that is no longer finite.
@@ -65,11 +69,12 @@ def train(config: ConfigDict, workdir: str | Path) -> None:
             run.save(state)  # so that there is always something to go back to
         else:
             console.print(f"Going on from step {latest} of {run.path}")
-        _loop(experiment, run, state, mesh)
+        done = _loop(experiment, run, state, mesh)
     run.wait()
+    return done
 
 
-def _loop(experiment: Experiment, run: Run, state: TrainState, mesh: Mesh) -> None:
+def _loop(experiment: Experiment, run: Run, state: TrainState, mesh: Mesh) -> bool:
     config, start = experiment.config, int(state.step)
     log, example = MetricsLog(run.path, start), experiment.train_example()
     batches = train_batches(
@@ -78,27 +83,28 @@ def _loop(experiment: Experiment, run: Run, state: TrainState, mesh: Mesh) -> No
         seed=config.seed,
         start=start,
         workers=config.data.workers,
-        host=(jax.process_index(), jax.process_count()),
+        rows=rows_here(config.batch_size, mesh),
     )
     step_function = make_step(experiment.model, config, experiment.optimizer, experiment.tokenizer)
     compiled, clock, window = None, Clock(), Window(start)
     lost: list[int] = []  # images of this process since the last look
-    with closing(batches), _sigterm() as stop, Bar(start, config.steps) as bar:
+    with closing(batches), _sigterm() as stops, Bar(start, config.steps) as bar:
         for step in range(start + 1, config.steps + 1):
             with clock.waiting():
                 rows = next(batches)
                 batch = to_devices(rows, mesh)
             lost += left_out(rows)
             if compiled is None:
-                compiled = compile_step(step_function, state, batch)
-                print_program(compiled, mesh, config.batch_size)
+                traced = trace_step(step_function, state, batch)
+                compiled = traced.lower().compile()
+                print_program(traced, compiled, mesh, config.batch_size)
                 clock.reset()
             state, metrics = compiled(state, batch)
             window.add(metrics)
             bar.step(step)
 
             last = step == config.steps
-            stopping = stop.is_set()  # asked once a step: what it answers is what is done
+            stopping = stops(step)  # asked once a step: what it answers is what is done
             due = {
                 "log": step % config.log_every == 0 or last,
                 "eval": step % config.eval.every == 0 or last,
@@ -125,9 +131,10 @@ def _loop(experiment: Experiment, run: Run, state: TrainState, mesh: Mesh) -> No
             if stopping:
                 run.wait()
                 console.print(f"Stopped by SIGTERM; saved step {step}. The same command goes on.")
-                return
+                return last
     if start >= config.steps:
         console.print(f"Nothing to train: the run has all of its {config.steps} steps.")
+    return True
 
 
 def _evaluate(
@@ -235,14 +242,20 @@ class Clock:
 
 
 @contextmanager
-def _sigterm() -> Iterator[threading.Event]:
-    """An event that SIGTERM sets, instead of killing the process."""
+def _sigterm() -> Iterator[Callable[[int], bool]]:
+    """Whether a step is to be the last one, for there was a SIGTERM, which kills no process then.
+
+    Of several processes not all may have got it: JAX finds the step that all of them end after.
+    """
+    if jax.process_count() > 1:
+        yield multihost_utils.reached_preemption_sync_point
+        return
     stop = threading.Event()
     before = signal.getsignal(signal.SIGTERM)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: stop.set())
     try:
-        yield stop
+        yield lambda _: stop.is_set()
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, before)

@@ -70,13 +70,15 @@ def make_step(
     return step
 
 
-def compile_step(
+def trace_step(
     step: Callable[[TrainState, Batch], tuple[TrainState, Metrics]], state: TrainState, batch: Batch
-) -> jax.stages.Compiled:
-    """The step as a program that works in the memory of `state`, and leaves the new one there."""
+) -> jax.stages.Traced:
+    """The step as a program that works in the memory of `state`, and leaves the new one there.
+
+    It is still to be lowered and compiled. State and batch may be shapes with shardings.
+    """
     layout = jax.tree.map(lambda leaf: leaf.sharding, state)
-    program = jax.jit(step, donate_argnums=0, out_shardings=(layout, None))
-    return program.lower(state, batch).compile()
+    return jax.jit(step, donate_argnums=0, out_shardings=(layout, None)).trace(state, batch)
 
 
 def in_parts(work: Callable[[Any, Array], Any], batch: Any, keys: Array) -> Any:

@@ -11,7 +11,7 @@ from jaxcap.errors import UserError
 from jaxcap.experiment import Experiment
 from jaxcap.partition import check_batch, make_mesh, shardings, to_devices
 from jaxcap.run import Run
-from jaxcap.train_step import compile_step, make_step
+from jaxcap.train_step import make_step, trace_step
 
 MESHES = ({"data": 1}, {"data": 2, "fsdp": 4}, {"data": 2, "tensor": 4})
 
@@ -66,7 +66,7 @@ def steps_on(sizes, run, changes):
                 step = make_step(
                     experiment.model, config, experiment.optimizer, experiment.tokenizer
                 )
-                compiled = compile_step(step, state, batch)
+                compiled = trace_step(step, state, batch).lower().compile()
             state, metrics = compiled(state, batch)
             losses.append(float(metrics["loss"]))
         return state, losses

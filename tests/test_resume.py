@@ -96,7 +96,7 @@ def assert_same(folder, unbroken):
 def test_killed_stopped_and_finished_it_is_the_unbroken_run(command, unbroken):
     killed(command, "killed", workers=0)
     ran, folder = command("killed", str(HERE / "dying_run.py"), "SIGTERM", "5")
-    assert ran.returncode == 0, ran.stderr
+    assert ran.returncode == 128 + signal.SIGTERM, ran.stderr
     assert "Going on from step 4" in ran.stdout
     assert "Stopped by SIGTERM; saved step 6" in ran.stdout
     assert Run(folder).latest_step() == 6

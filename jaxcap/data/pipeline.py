@@ -4,7 +4,7 @@ import gc
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -136,37 +136,37 @@ def train_batches(
     seed: int,
     start: int = 0,
     workers: int = 0,
-    host: tuple[int, int] = (0, 1),
+    rows: Sequence[int] | None = None,
 ) -> Generator[Batch, None, None]:
-    """Endless batches of this host's share, from the one numbered `start` on.
+    """Endless batches, or this process's rows of them, from the one numbered `start` on.
 
-    Batch number n is the same whatever the number of workers, and wherever the run was started:
-    the position in the data is n and nothing else. Every epoch has an order of its own.
+    Batch number n is the same whatever the number of processes and of workers, and wherever the
+    run was started: the position in the data is n and nothing else. Every epoch has an order of
+    its own.
 
     Args:
       example: what is made of an index.
-      batch_size: of all hosts together.
+      batch_size: of all processes together.
       seed: of order, choice of captions, and crops.
       start: the first batch.
       workers: processes to prepare batches; 0 uses threads of this one.
-      host: (this one, how many).
+      rows: of a batch, see `jaxcap.partition.rows_here`; all of them by default.
     """
     order = grain.MapDataset.range(len(example.source)).seed(seed).shuffle().repeat()
-    mine = order.random_map(example)[host[0] :: host[1]]
-    return _read(mine.batch(batch_size // host[1])[start:], workers)
+    return _read(_batches(order.random_map(example), batch_size, rows)[start:], workers)
 
 
 def eval_batches(
     example: EvalExample,
-    indices: range,
+    indices: Sequence[int],
     *,
     batch_size: int,
     workers: int = 0,
-    host: tuple[int, int] = (0, 1),
+    rows: Sequence[int] | None = None,
 ) -> Generator[Batch, None, None]:
-    """One host's share of one pass over some images of a split, each image once.
+    """One pass over some images of a split, each image once; or this process's rows of it.
 
-    The last batch is filled up with examples that are not valid, so that all hosts and devices
+    The last batch is filled up with examples that are not valid, so that all processes and devices
     have the same work to the end; their index is the number of images in the split.
     """
     padded = -(-len(indices) // batch_size) * batch_size
@@ -174,8 +174,32 @@ def eval_batches(
     order = grain.MapDataset.range(padded).map(
         lambda place: indices[place] if place < len(indices) else beyond
     )
-    mine = order.map(example)[host[0] :: host[1]]
-    return _read(mine.batch(batch_size // host[1]), workers)
+    return _read(_batches(order.map(example), batch_size, rows), workers)
+
+
+def _batches(
+    examples: grain.MapDataset, batch_size: int, rows: Sequence[int] | None
+) -> grain.MapDataset:
+    if rows is None or len(rows) == batch_size:
+        return examples.batch(batch_size)
+    mine = grain.MapDataset.source(_Rows(examples, batch_size, tuple(rows)))
+    return mine.batch(len(rows))
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Some rows of each batch, one after the other."""
+
+    examples: grain.MapDataset
+    batch_size: int
+    rows: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.examples) // self.batch_size * len(self.rows)
+
+    def __getitem__(self, place: int) -> Batch:
+        batch, row = divmod(place, len(self.rows))
+        return self.examples[batch * self.batch_size + self.rows[row]]
 
 
 def _read(batches: grain.MapDataset, workers: int) -> Generator[Batch, None, None]:

@@ -19,7 +19,7 @@ from jaxcap.interop.weight_files import write_weights
 from jaxcap.partition import to_devices
 from jaxcap.run import Run
 from jaxcap.state import of_role
-from jaxcap.train_step import compile_step, make_step
+from jaxcap.train_step import make_step, trace_step
 
 UNUSED = "pooler.dense.weight"
 PARTS = (("^encoder/(stem|layer_0)", 0.0), ("^encoder/", 0.1), ("cross_attention", 3.0))
@@ -50,10 +50,10 @@ def trained(sources, tmp_path_factory):
         tokenizer = experiment.tokenizer
         step = make_step(experiment.model, experiment.config, experiment.optimizer, tokenizer)
         batches = train_batches(
-            experiment.train_example(), batch_size=8, seed=0, start=0, workers=0, host=(0, 1)
+            experiment.train_example(), batch_size=8, seed=0, start=0, workers=0
         )
         batch = to_devices(next(batches), experiment.mesh)
-        program = compile_step(step, state, batch)
+        program = trace_step(step, state, batch).lower().compile()
         for _ in range(2):
             state, metrics = program(state, batch)
         batches.close()

@@ -7,6 +7,8 @@ karpathy:JSON,IMAGES      dataset_coco.json, dataset_flickr30k.json, dataset_fli
 coco:JSON,IMAGES          captions_train2017.json and its like
 csv:FILE  jsonl:FILE      a table of images and captions
 tfds:DIR                  a prepared TFDS data set, such as `prepare` writes
+list:FILE                 paths of images, to be captioned
+array_record:GLOB         encoded images, to be captioned
 """
 
 from collections.abc import Callable
@@ -16,6 +18,7 @@ from typing import NamedTuple
 from jaxcap.data.record import Source
 from jaxcap.data.sources.coco import coco_splits, open_coco
 from jaxcap.data.sources.flickr8k import flickr8k_splits, open_flickr8k
+from jaxcap.data.sources.images import ALL, ListedImages, RecordedImages
 from jaxcap.data.sources.karpathy import karpathy_splits, open_karpathy
 from jaxcap.data.sources.shapes import Shapes
 from jaxcap.data.sources.shapes_pairs import ShapesPairs
@@ -47,6 +50,8 @@ SOURCES = {
     "csv": Kind("FILE", partial(open_table, csv_rows), partial(table_splits, csv_rows)),
     "jsonl": Kind("FILE", partial(open_table, jsonl_rows), partial(table_splits, jsonl_rows)),
     "tfds": Kind("DIR", Tfds.open, tfds_splits),
+    "list": Kind("FILE", ListedImages.open, lambda rest: (ALL,)),
+    "array_record": Kind("GLOB", RecordedImages, lambda rest: (ALL,)),
 }
 
 

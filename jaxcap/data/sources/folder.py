@@ -68,7 +68,7 @@ class Folder:
     def __getitem__(self, index: int) -> Record:
         """The record, its images read from the disk now; ImageError where that fails."""
         item = self.items[index]
-        images = tuple(map(_read, item.paths))
+        images = tuple(map(read_bytes, item.paths))
         boxes = tuple(map(in_shares, item.boxes, map(upright_size, images)))
         return replace(self.told(index), images=images, boxes=boxes)
 
@@ -98,7 +98,8 @@ class Folder:
         self.blemishes.append(Blemish(item.where, item.image_id, reason))
 
 
-def _read(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """What is in an image's file; ImageError where it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:
