@@ -125,7 +125,7 @@ class Experiment:
         model = without_adapters(mine)
         adapters = partial(fresh_adapters, model, run.config().model.lora or ())
         theirs = jax.eval_shape(adapters, jax.random.key(0))
-        like = self._on_mesh(({**model, **theirs}, stats))
+        like = self.on_mesh(({**model, **theirs}, stats))
         params, stats = run.restore_model(run.best_step(), *like)
         ready = {**jax.jit(merged)(params), **stats}
         fresh = {path: leaf.shape for path, leaf in mine.items() if path not in model}
@@ -133,20 +133,22 @@ class Experiment:
 
     def restore(self, run: Run, step: int) -> TrainState:
         """The state of a run at a step, laid out for this mesh, whatever it was saved on."""
-        return run.restore_train(step, self._abstract_state())
+        return run.restore_train(step, self.abstract_state())
 
     def restore_variables(self, run: Run, step: int) -> dict[str, Any]:
         """Only what captions of a run at a step."""
-        params, stats = run.restore_model(step, *self._on_mesh(self.abstract_variables))
+        params, stats = run.restore_model(step, *self.on_mesh(self.abstract_variables))
         return linen_variables(params, stats)
 
-    def _abstract_state(self) -> TrainState:
+    def abstract_state(self) -> TrainState:
+        """The shapes of the state, with the shardings that it has on the mesh."""
+
         def make(params: Params, stats: Params) -> TrainState:
             return new_state(params, stats, self.config, self.optimizer)
 
-        return self._on_mesh(jax.eval_shape(make, *self.abstract_variables))
+        return self.on_mesh(jax.eval_shape(make, *self.abstract_variables))
 
-    def _on_mesh(self, shapes: Any) -> Any:
+    def on_mesh(self, shapes: Any) -> Any:
         """The shapes of a tree, with the shardings that its arrays have on the mesh."""
         return jax.tree.map(
             lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),

@@ -9,11 +9,13 @@ from ml_collections import config_flags
 
 from jaxcap.errors import UserError
 
-MODES = ("train", "eval", "encode")
+MODES = ("train", "eval", "encode", "compile")
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Experiment: a file of configs/.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run directory.")
 _MODE = flags.DEFINE_enum("mode", "train", MODES, "What to do with the run.")
+_TOPOLOGY = flags.DEFINE_string("topology", None, "To compile for, without having it: v5e:4x4.")
+_WHAT = flags.DEFINE_string("what", "train", "To compile: train or caption.")
 _DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Join the other processes, which JAX finds.")
 _COORDINATOR = flags.DEFINE_string("coordinator", "", "Where it does not: HOST:PORT of process 0,")
 _PROCESSES = flags.DEFINE_integer("processes", 0, "how many they are,")
@@ -24,7 +26,15 @@ def run(argv: Sequence[str]) -> int:
     """Do what the flags say; returns the exit status."""
     if len(argv) > 1:
         raise UserError(f"Unexpected argument {argv[1]!r}; flags begin with --.")
-    if _CONFIG.value is None or _WORKDIR.value is None:
+    config, workdir, topology = _CONFIG.value, _WORKDIR.value, _TOPOLOGY.value
+    if _MODE.value == "compile":
+        if config is None or topology is None:
+            raise UserError("--mode=compile needs --config, and --topology such as v5e:16x16.")
+        from jaxcap.ahead.report import compile_ahead
+
+        compile_ahead(config, topology, _WHAT.value)
+        return 0
+    if config is None or workdir is None:
         raise UserError(
             "Both --config and --workdir are needed, for example: python -m jaxcap.main "
             "--config=configs/shapes.py --workdir=runs/shapes"
@@ -34,7 +44,7 @@ def run(argv: Sequence[str]) -> int:
     others = (_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
     if _DISTRIBUTED.value or others != ("", 0, -1):
         hosts.join(*others)
-    return modes.MODES[_MODE.value](_CONFIG.value, _WORKDIR.value)
+    return modes.MODES[_MODE.value](config, workdir)
 
 
 def main() -> None:

@@ -126,7 +126,7 @@ def to_host(tree: Any) -> Any:
     return multihost_utils.process_allgather(tree, tiled=True)
 
 
-def over_batch(function: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
+def over_batch(function: Callable[..., Any], mesh: Mesh) -> Any:
     """`function(params, batch)` compiled so that each device works through its own images alone.
 
     The loop inside it may end at a different step on each device, and holds no collective:

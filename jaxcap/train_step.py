@@ -71,11 +71,17 @@ def make_step(
 
 
 def trace_step(
-    step: Callable[[TrainState, Batch], tuple[TrainState, Metrics]], state: TrainState, batch: Batch
+    step: Callable[[TrainState, Batch], tuple[TrainState, Metrics]],
+    state: Any,
+    batch: Mapping[str, Any],
 ) -> jax.stages.Traced:
     """The step as a program that works in the memory of `state`, and leaves the new one there.
 
-    It is still to be lowered and compiled. State and batch may be shapes with shardings.
+    It is still to be lowered and compiled.
+
+    Args:
+      step: of `make_step`.
+      state, batch: arrays, or shapes with shardings.
     """
     layout = jax.tree.map(lambda leaf: leaf.sharding, state)
     return jax.jit(step, donate_argnums=0, out_shardings=(layout, None)).trace(state, batch)

@@ -49,7 +49,7 @@ def command(folder, *words):
             ["--config=it.py", "--config.model.decoder.canon=3"],
             "no field 'canon' to set from the command line",
         ),
-        (["--config=it.py", "--mode=trian"], "train|eval|encode"),
+        (["--config=it.py", "--mode=trian"], "train|eval|encode|compile"),
         (["--config=it.py", "--wrokdir=run"], "Did you mean: workdir"),
         (["--config=it.py", "run"], "Unexpected argument 'run'"),
         (["--config=no.py"], "No such file or directory: 'no.py'"),
@@ -57,6 +57,7 @@ def command(folder, *words):
         (["--config=it.py:empty"], "leaves steps empty"),
         (["--config=it.py"], "There is no data source 'shape'. Did you mean 'shapes'?"),
         ([], "Both --config and --workdir are needed"),
+        (["--config=it.py", "--mode=compile"], "--topology such as v5e:16x16"),
     ],
 )
 def test_a_mistake_is_one_sentence(words, message, tmp_path):

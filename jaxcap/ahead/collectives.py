@@ -1,0 +1,112 @@
+"""What the devices of a compiled program send each other, read from its HLO.
+
+A collective in a loop counts as often as the loop goes round, which the text tells: where a while
+has no `known_trip_count`, it is the constant that its condition compares the counter with.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+KINDS = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
+BITS = re.compile(r"\d+")
+
+_COMPUTATION = re.compile(r"^(ENTRY )?%?([\w.\-]+) \(.*\{$")
+_COLLECTIVE = re.compile(rf"= (.*?) ({'|'.join(KINDS)})(-start)?\(")
+_SHAPE = re.compile(r"\b(pred|[a-z]+\d+\w*)\[([\d,]*)\]")
+_LOOP = re.compile(r" while\(.*condition=%?([\w.\-]+), body=%?([\w.\-]+)")
+_TRIPS = re.compile(r'known_trip_count":\{"n":"(\d+)"')
+_CALLS = re.compile(r"(?:calls|branch_computations)=\{?((?:%?[\w.\-]+(?:, )?)+)\}?")
+_CONSTANT = re.compile(r"s32\[\]\S* constant\((\d+)\)")
+
+
+class Collective(NamedTuple):
+    """One of a program.
+
+    Attributes:
+      kind: one of `KINDS`.
+      size: bytes of what each device has afterwards (of a reduce-scatter: before).
+      group: devices that take part together.
+      times: a call of the program.
+    """
+
+    kind: str
+    size: int
+    group: int
+    times: int
+
+    @property
+    def sent(self) -> float:
+        """Bytes that each device sends in a call of the program, round a ring of its group."""
+        if self.kind == "collective-permute":
+            return float(self.times * self.size)
+        rounds = 2 if self.kind == "all-reduce" else 1
+        return self.times * rounds * self.size * (self.group - 1) / self.group
+
+
+def collectives(text: str, devices: int) -> list[Collective]:
+    """Those of a program.
+
+    Args:
+      text: `compiled.as_text()`.
+      devices: that the program is for.
+    """
+    computations = _computations(text)
+    return list(_of("ENTRY", computations, devices, 1))
+
+
+def _computations(text: str) -> dict[str, list[str]]:
+    """The lines of each computation, by its name; of the main one by ENTRY."""
+    found: dict[str, list[str]] = {}
+    lines: list[str] = []
+    for line in text.splitlines():
+        if head := _COMPUTATION.match(line):
+            lines = found.setdefault("ENTRY" if head[1] else head[2], [])
+        else:
+            lines.append(line)
+    return found
+
+
+def _of(
+    name: str, computations: dict[str, list[str]], devices: int, times: int
+) -> Iterator[Collective]:
+    for line in computations.get(name, ()):
+        if found := _COLLECTIVE.search(line):
+            shapes, kind, started = found.groups()
+            sizes = list(map(_bytes, _SHAPE.findall(shapes)))
+            size = max(sizes) if started and kind != "all-reduce" else sum(sizes)
+            group = _group(line, devices)
+            if kind == "reduce-scatter":
+                size *= group
+            if group > 1:
+                yield Collective(kind, size, group, times)
+        elif loop := _LOOP.search(line):
+            condition, body = loop.groups()
+            told = _TRIPS.search(line) or _CONSTANT.search("\n".join(computations[condition]))
+            rounds = int(told[1]) if told else 1
+            yield from _of(body, computations, devices, times * rounds)
+        elif calls := _CALLS.search(line):
+            for called in calls[1].split(", "):
+                yield from _of(called.lstrip("%"), computations, devices, times)
+
+
+def _bytes(shape: tuple[str, str]) -> int:
+    """Of an array such as ("bf16", "128,512")."""
+    kind, sides = shape
+    bits = BITS.search(kind)
+    return math.prod(map(int, filter(None, sides.split(",")))) * (int(bits[0]) if bits else 8) // 8
+
+
+def _group(line: str, devices: int) -> int:
+    """How many devices take part together, by any of the three ways that HLO writes it."""
+    if "source_target_pairs" in line:
+        return devices
+    if found := re.search(r"replica_groups=\[(\d+),(\d+)\]", line):
+        return int(found[2])
+    if found := re.search(r"replica_groups=\{\{([\d,]+)\}", line):
+        return found[1].count(",") + 1
+    if found := re.search(r"replica_groups=mesh\[(.*?)\] \{(.*?)\}", line):
+        sizes = dict(re.findall(r"'(\w+)'=(\d+)", found[1]))
+        return math.prod(int(sizes[axis]) for axis in re.findall(r"'(\w+)'", found[2]))
+    return devices

@@ -1,0 +1,98 @@
+"""What devices send each other, of programs whose collectives are known."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import pytest
+from jax.sharding import PartitionSpec as P
+
+from jaxcap.ahead.collectives import Collective, collectives
+from jaxcap.partition import make_mesh
+
+ROW = 16 * 4  # bytes of a device's part
+
+
+def found(work, mesh):
+    """Of the work of each device on its row of 16 numbers."""
+    rows = P(("data", "fsdp"))
+    mapped = jax.shard_map(work, mesh=mesh, in_specs=rows, out_specs=rows, check_vma=False)
+    x = jnp.ones((mesh.size, 16))
+    return collectives(jax.jit(mapped).lower(x).compile().as_text(), mesh.size)
+
+
+@pytest.mark.parametrize(
+    ("work", "expected", "sent"),
+    [
+        (partial(jax.lax.psum, axis_name="data"), ("all-reduce", ROW, 8, 1), 2 * ROW * 7 / 8),
+        (
+            partial(jax.lax.all_gather, axis_name="data", axis=0, tiled=True),
+            ("all-gather", 8 * ROW, 8, 1),
+            7 * ROW,
+        ),
+        (
+            partial(jax.lax.psum_scatter, axis_name="data", scatter_dimension=1, tiled=True),
+            ("reduce-scatter", ROW, 8, 1),
+            ROW * 7 / 8,
+        ),
+        (
+            partial(jax.lax.ppermute, axis_name="data", perm=[(i, (i + 1) % 8) for i in range(8)]),
+            ("collective-permute", ROW, 8, 1),
+            ROW,
+        ),
+    ],
+)
+def test_each_kind(work, expected, sent):
+    (each,) = found(work, make_mesh({"data": 8}))
+    assert each == Collective(*expected)
+    assert each.sent == sent
+
+
+def test_a_part_of_the_mesh():
+    (each,) = found(partial(jax.lax.psum, axis_name="fsdp"), make_mesh({"data": 2, "fsdp": 4}))
+    assert (each.kind, each.group) == ("all-reduce", 4)
+
+
+def test_in_a_loop_it_counts_as_often_as_that_goes_round():
+    def work(x):
+        def round(x, _):
+            return 0.5 * jax.lax.psum(x, "data"), None
+
+        return jax.lax.scan(round, x, length=5)[0]
+
+    (each,) = found(work, make_mesh({"data": 8}))
+    assert each == Collective("all-reduce", ROW, 8, 5)
+    assert each.sent == 5 * 2 * ROW * 7 / 8
+
+
+TPU = """
+HloModule jit_step
+
+%add (x: f32[], y: f32[]) -> f32[] {
+  ROOT %sum = f32[] add(%x, %y)
+}
+
+%more (state: (s32[], bf16[8,128])) -> pred[] {
+  %limit = s32[]{:T(128)} constant(12)
+  ROOT %lt = pred[]{:T(512)} compare(%counter, %limit), direction=LT
+}
+
+%layer (state: (s32[], bf16[8,128])) -> (s32[], bf16[8,128]) {
+  %start = (bf16[1,128]{1,0:T(8,128)}, bf16[8,128]{1,0}) all-gather-start(%w), GROUPS
+  %done = bf16[8,128]{1,0} all-gather-done(%start)
+}
+
+ENTRY %main (p: bf16[8,128]) -> bf16[8,128] {
+  %loop = (s32[]{:T(128)}, bf16[8,128]{1,0}) while(%tuple), condition=%more, body=%layer
+  %both = (f32[4,4]{1,0:T(4,128)}, f32[]) all-reduce(%a, %b), AXES, to_apply=%add
+  ROOT %alone = f32[2]{0} all-reduce(%c), replica_groups={{0},{1}}, to_apply=%add
+}
+""".replace("GROUPS", "replica_groups=[2,8]<=[16]").replace(
+    "AXES", "replica_groups=mesh['x'=4,'y'=4] {'y'}"
+)
+
+
+def test_the_dialect_of_tpus():
+    gathered, reduced = collectives(TPU, 16)
+    assert gathered == Collective("all-gather", 8 * 128 * 2, 8, 12)
+    assert reduced == Collective("all-reduce", 4 * 4 * 4 + 4, 4, 1)
