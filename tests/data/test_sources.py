@@ -387,7 +387,7 @@ def test_a_missing_image_is_told_when_it_is_read(tmp_path):
     ("spec", "message"),
     [
         ("flicker8k:x", "no data source 'flicker8k'. Did you mean 'flickr8k'"),
-        ("imagenet", "Known: array_record, coco, csv, .*, karpathy, list, shapes, shapes_pairs, tfds"),
+        ("imagenet", "Known: array_record, .*, karpathy, list, shapes, shapes_pairs, tfds"),
         ("flickr8k", "Write flickr8k:DIR"),
         ("coco:only.json", "Write coco:JSON,IMAGES"),
         ("karpathy:,images", "Write karpathy:JSON,IMAGES"),
