@@ -107,7 +107,7 @@ def test_steps_on_any_mesh_are_those_of_one_device(run, recipe, alone, sizes):
 
 def test_every_matrix_of_the_model_is_shared_out(run):
     experiment = on_mesh(run, {"data": 1, "fsdp": 2, "tensor": 2})
-    state = experiment._abstract_state()
+    state = experiment.abstract_state()
     whole = {
         name
         for name, leaf in {**state.trained, **state.frozen}.items()
