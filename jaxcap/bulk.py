@@ -18,13 +18,13 @@ import jax
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from jaxcap.atomic import write_text
-from jaxcap.caption import Caption, captions_of
-from jaxcap.data.pipeline import EvalExample, eval_batches, trouble
-from jaxcap.data.record import Source
+from jaxcap.caption import captions_of
+from jaxcap.captioned import captioned
+from jaxcap.data.pipeline import trouble
 from jaxcap.errors import UserError
 from jaxcap.experiment import Experiment
 from jaxcap.log import console
-from jaxcap.partition import check_batch, to_devices, to_host
+from jaxcap.partition import check_batch
 from jaxcap.run import Run
 
 SHARD = 4096  # images
@@ -125,31 +125,27 @@ class Shards(Sequence[int]):
 def _captions(experiment: Experiment, variables: Any, images: Shards) -> Generator[str, None, None]:
     """A line for each image, in order; all of them are one stream, so that nothing waits."""
     example, config = experiment.eval_example, experiment.config
-    batches = eval_batches(
-        example, images, batch_size=config.eval.batch_size, workers=config.data.workers
+    stream = captioned(
+        experiment.captioning,
+        variables,
+        example,
+        experiment.mesh,
+        images,
+        batch_size=config.eval.batch_size,
+        workers=config.data.workers,
     )
-    with closing(batches):
-        for batch in batches:
-            valid = batch.pop("valid")
-            found = experiment.captioning(variables, to_devices(batch, experiment.mesh))
-            given = (batch["index"].tolist(), valid, batch["prompt_len"].tolist())
-            rows = to_host((found.tokens, found.logps, found.scores))
-            for index, is_valid, prompt, tokens, logps, scores in zip(*given, *rows, strict=True):
-                if is_valid:
-                    best = captions_of(experiment.tokenizer, tokens, logps, scores, prompt, 1)
-                    yield _line(example.source, index, best)
-                elif index < len(example.source):
-                    yield _lost(example, index)
-
-
-def _line(source: Source, index: int, best: list[Caption]) -> str:
-    said = {"caption": best[0].text, "score": best[0].score} if best else {"caption": ""}
-    return json.dumps({"image": source.told(index).image_id, **said})
-
-
-def _lost(example: EvalExample, index: int) -> str:
-    image = example.source.told(index).image_id
-    return json.dumps({"image": image, "error": trouble(example.view, example.source, index)})
+    with closing(stream) as all_found:
+        for found in all_found:
+            line: dict[str, Any] = {"image": example.source.told(found.index).image_id}
+            if found.shown:
+                rows = (found.tokens, found.logps, found.scores)
+                best = captions_of(example.tokenizer, *rows, found.prompt, 1)
+                line |= (
+                    {"caption": best[0].text, "score": best[0].score} if best else {"caption": ""}
+                )
+            else:
+                line["error"] = trouble(example.view, example.source, found.index)
+            yield json.dumps(line)
 
 
 def _check_job(file: Path, job: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,17 +11,15 @@ from jax.sharding import Mesh
 from PIL.Image import Image
 
 from jaxcap.atomic import write_text
+from jaxcap.captioned import Captioning, captioned
 from jaxcap.data.image import decode_rgb
-from jaxcap.data.pipeline import EvalExample, eval_batches, trouble
+from jaxcap.data.pipeline import EvalExample, trouble
 from jaxcap.data.record import Source
 from jaxcap.decode import Search
 from jaxcap.errors import UserError
 from jaxcap.metrics.files import read_predictions
 from jaxcap.metrics.report import check_images, collapse, exact_match, score
-from jaxcap.partition import rows_here, to_devices, to_host
 from jaxcap.protocol import signature
-
-Captioning = Callable[[Any, Mapping[str, Any]], Any]
 
 
 @dataclass(frozen=True)
@@ -60,10 +57,7 @@ def evaluate(
     """Caption each image of a split (or the first `images`) once, and score it.
 
     Args:
-      captioning: of `jaxcap.decode.captions.captioner`, compiled by `over_batch`.
-      variables: of the model.
-      example: the split and how it is shown.
-      mesh: that `captioning` was compiled for.
+      captioning, variables, example, mesh: see `jaxcap.captioned.captioned`.
       batch_size: over all devices.
       search: of `captioning`.
       step, seed: of the checkpoint, for the signature.
@@ -76,20 +70,14 @@ def evaluate(
     source = example.source
     said: dict[int, str] = {}
     unreadable: dict[str, str] = {}
-    rows = rows_here(batch_size, mesh)
     indices = range(min(images or len(source), len(source)))
-    for batch in eval_batches(example, indices, batch_size=batch_size, workers=workers, rows=rows):
-        captions = captioning(variables, to_devices(_without_valid(batch), mesh))
-        found = to_host({"tokens": captions.tokens[:, 0]})
-        marks = to_host({k: to_devices(batch[k], mesh) for k in ("index", "valid")})
-        for index, valid, tokens in zip(
-            marks["index"], marks["valid"], found["tokens"], strict=True
-        ):
-            if valid:
-                said[int(index)] = example.tokenizer.decode(tokens.tolist())
-            elif index < len(source):
-                image = source.told(int(index)).image_id
-                unreadable[image] = trouble(example.view, source, int(index))
+    sizes = {"batch_size": batch_size, "workers": workers}
+    for found in captioned(captioning, variables, example, mesh, indices, **sizes):
+        if found.shown:
+            said[found.index] = example.tokenizer.decode(found.tokens[0].tolist())
+        else:
+            image = source.told(found.index).image_id
+            unreadable[image] = trouble(example.view, source, found.index)
     if not said:
         raise UserError(
             f"None of the {len(unreadable)} images of {source.name}, split {source.split}, could "
@@ -132,10 +120,6 @@ def evaluate_predictions(file: Path, source: Source, seed: int) -> Evaluation:
     check_images(predictions, {image: source.told(indices[image]).captions for image in scored})
     said = {indices[image]: caption for image, caption in predictions.items()}
     return _scored(said, unreadable, source, seed, predictions=file.name)
-
-
-def _without_valid(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: leaf for name, leaf in batch.items() if name != "valid"}
 
 
 def _scored(

@@ -15,6 +15,7 @@ from jaxtyping import UInt8
 from ml_collections import ConfigDict
 
 from jaxcap.begin import begun
+from jaxcap.captioned import Captioning
 from jaxcap.config import check_shown
 from jaxcap.data.pipeline import EvalExample, TrainExample, View, check_view, eval_batches
 from jaxcap.data.record import Source
@@ -26,7 +27,7 @@ from jaxcap.data.views import Pixels, Regions
 from jaxcap.decode import Search
 from jaxcap.decode.captions import captioner, settled
 from jaxcap.errors import UserError
-from jaxcap.evaluate import Captioning, Evaluation, evaluate
+from jaxcap.evaluate import Evaluation, evaluate
 from jaxcap.interop.report import Report
 from jaxcap.interop.start import start
 from jaxcap.lora import fresh_adapters, merged, without_adapters

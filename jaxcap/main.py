@@ -14,16 +14,16 @@ MODES = ("train", "eval", "encode", "compile")
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Experiment: a file of configs/.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run directory.")
 _MODE = flags.DEFINE_enum("mode", "train", MODES, "What to do with the run.")
-_TOPOLOGY = flags.DEFINE_string("topology", None, "To compile for, without having it: v5e:4x4.")
-_WHAT = flags.DEFINE_string("what", "train", "To compile: train or caption.")
+_TOPOLOGY = flags.DEFINE_string("topology", None, "Chips to compile for, such as v5e:4x4.")
+_WHAT = flags.DEFINE_string("what", "train", "What to compile: train or caption.")
 _DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Join the other processes, which JAX finds.")
-_COORDINATOR = flags.DEFINE_string("coordinator", "", "Where it does not: HOST:PORT of process 0,")
-_PROCESSES = flags.DEFINE_integer("processes", 0, "how many they are,")
-_PROCESS = flags.DEFINE_integer("process", -1, "and which of them this is.")
+_COORDINATOR = flags.DEFINE_string("coordinator", "", "HOST:PORT of process 0, to join by hand.")
+_PROCESSES = flags.DEFINE_integer("processes", 0, "How many there are, to join by hand.")
+_PROCESS = flags.DEFINE_integer("process", -1, "Which of them this is, from 0.")
 
 
-def run(argv: Sequence[str]) -> int:
-    """Do what the flags say; returns the exit status."""
+def run(argv: Sequence[str]) -> int | None:
+    """Do what the flags say; returns the exit status, if that is not 0."""
     if len(argv) > 1:
         raise UserError(f"Unexpected argument {argv[1]!r}; flags begin with --.")
     config, workdir, topology = _CONFIG.value, _WORKDIR.value, _TOPOLOGY.value
@@ -33,7 +33,7 @@ def run(argv: Sequence[str]) -> int:
         from jaxcap.ahead.report import compile_ahead
 
         compile_ahead(config, topology, _WHAT.value)
-        return 0
+        return None
     if config is None or workdir is None:
         raise UserError(
             "Both --config and --workdir are needed, for example: python -m jaxcap.main "

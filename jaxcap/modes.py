@@ -1,6 +1,7 @@
-"""What `jaxcap.main` can do with a config and a run directory; each returns its exit status."""
+"""What `jaxcap.main` can do with a config and a run directory."""
 
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -18,22 +19,21 @@ STOPPED = 128 + signal.SIGTERM  # so that who sent it knows that there is more t
 
 
 def train(config: ConfigDict, workdir: str) -> int:
-    """Train, or go on training."""
+    """Train, or go on training; returns the exit status."""
     return 0 if train_run(config, workdir) else STOPPED
 
 
-def evaluate(config: ConfigDict, workdir: str) -> int:
+def evaluate(config: ConfigDict, workdir: str) -> None:
     """Score the best checkpoint of the run, or a file of predictions, on the evaluation split."""
     if Path(workdir).is_file():
         source = open_source(config.data.source, config.data.eval)
         print_scores(evaluate_predictions(Path(workdir), source, config.seed))
-        return 0
+        return
     run = Run(workdir)
     run.best_step()  # a directory that holds no run is refused before anything is written to it
     found, step = evaluate_run(Experiment.open(config, run), run, run.path)
     if jax.process_index() == 0:
         print_scores(found, step)
-    return 0
 
 
 def evaluate_run(experiment: Experiment, run: Run, out: Path) -> tuple[Evaluation, int]:
@@ -54,12 +54,15 @@ def evaluate_run(experiment: Experiment, run: Run, out: Path) -> tuple[Evaluatio
     return found, step
 
 
-def encode(config: ConfigDict, workdir: str) -> int:
+def encode(config: ConfigDict, workdir: str) -> None:
     """Keep the memories of a frozen encoder, of both splits."""
     experiment = Experiment.open(config, Run(workdir))
     with jax.set_mesh(experiment.mesh):
         experiment.keep_memories(experiment.fresh_state()[0].variables())
-    return 0
 
 
-MODES = {"train": train, "eval": evaluate, "encode": encode}
+MODES: dict[str, Callable[[ConfigDict, str], int | None]] = {
+    "train": train,
+    "eval": evaluate,
+    "encode": encode,
+}

@@ -162,15 +162,24 @@ def test_the_command_reads_array_records(tiny_run, tmp_path):
     ("words", "message"),
     [
         ([], "Name photographs or folders"),
-        (["--input", "x"], "belong together"),
-        (["a.jpg", "--input", "x", "--output", "y"], "take no other PATH"),
-        (["--input", "nowhere*", "--output", "y"], "No file is of the pattern nowhere"),
+        (["a.jpg", "--output", "x"], "--input and --output, to which"),
+        (["a.jpg", "--part", "1/2"], "--input and --output, to which"),
+        (["--input", "x"], "is captioned to --output"),
+        (["a.jpg", "--input", "x", "--output", "y"], "and no PATH"),
+        (["--input", "x", "--output", "y", "--num", "2"], "knows no other options"),
+        (["--input", "x", "--output", "y", "--explain", "z.png"], "knows no other options"),
+        (["--input", "nowhere*", "--output", "y"], "no file at nowhere"),
         (["--input", "x", "--output", "y", "--part", "3"], "which of how many"),
     ],
 )
 def test_words_that_do_not_fit_are_told(tiny_run, words, message):
     result = CliRunner().invoke(app, ["caption", str(tiny_run), *words])
     assert (result.exit_code, message in result.stderr) == (2, True), result.stderr
+
+
+def test_a_pattern_of_photographs_is_no_pattern_of_records(listed):
+    with pytest.raises(UserError, match=r"photo 0.png is no ArrayRecord file.* in a list"):
+        open_source(f"array_record:{listed.parent}/*.png", "all")
 
 
 def test_a_list_is_a_source_like_the_others(listed, tmp_path):

@@ -23,6 +23,8 @@ BATCH = 8
 
 class Found(NamedTuple):
     tokens: jax.Array
+    logps: jax.Array
+    scores: jax.Array
 
 
 def made(source):
@@ -58,7 +60,8 @@ def run(example, devices, texts, images=0, workers=0):
 
     def say(variables, batch):
         tokens = variables[jnp.minimum(batch["index"], len(rows) - 1)]
-        return Found(jnp.stack([tokens, jnp.zeros_like(tokens)], axis=1))
+        both = jnp.stack([tokens, jnp.zeros_like(tokens)], axis=1)
+        return Found(both, jnp.zeros(both.shape), jnp.zeros(both.shape[:2]))
 
     mesh = make_mesh({"data": devices}, jax.devices()[:devices])
     with jax.set_mesh(mesh):

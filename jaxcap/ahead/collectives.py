@@ -10,14 +10,17 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 KINDS = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
-BITS = re.compile(r"\d+")
+_BITS = re.compile(r"\d+")
 
 _COMPUTATION = re.compile(r"^(ENTRY )?%?([\w.\-]+) \(.*\{$")
 _COLLECTIVE = re.compile(rf"= (.*?) ({'|'.join(KINDS)})(-start)?\(")
 _SHAPE = re.compile(r"\b(pred|[a-z]+\d+\w*)\[([\d,]*)\]")
 _LOOP = re.compile(r" while\(.*condition=%?([\w.\-]+), body=%?([\w.\-]+)")
 _TRIPS = re.compile(r'known_trip_count":\{"n":"(\d+)"')
-_CALLS = re.compile(r"(?:calls|branch_computations)=\{?((?:%?[\w.\-]+(?:, )?)+)\}?")
+_CALLS = re.compile(
+    r"(?:calls|branch_computations|true_computation|false_computation| call\(.*to_apply)="
+    r"\{?((?:%?[\w.\-]+(?:, )?)+)"
+)
 _CONSTANT = re.compile(r"s32\[\]\S* constant\((\d+)\)")
 
 
@@ -86,15 +89,16 @@ def _of(
             told = _TRIPS.search(line) or _CONSTANT.search("\n".join(computations[condition]))
             rounds = int(told[1]) if told else 1
             yield from _of(body, computations, devices, times * rounds)
-        elif calls := _CALLS.search(line):
-            for called in calls[1].split(", "):
-                yield from _of(called.lstrip("%"), computations, devices, times)
+        else:
+            for names in _CALLS.findall(line):
+                for called in names.split(", "):
+                    yield from _of(called.lstrip("%"), computations, devices, times)
 
 
 def _bytes(shape: tuple[str, str]) -> int:
     """Of an array such as ("bf16", "128,512")."""
     kind, sides = shape
-    bits = BITS.search(kind)
+    bits = _BITS.search(kind)
     return math.prod(map(int, filter(None, sides.split(",")))) * (int(bits[0]) if bits else 8) // 8
 
 

@@ -43,6 +43,7 @@ def topology_mesh(config: ConfigDict, topology: str) -> Mesh:
 def train_program(config: ConfigDict, mesh: Mesh) -> jax.stages.Traced:
     """The step that training compiles."""
     experiment = _experiment(config, mesh)
+    config = experiment.config
     check_batch(config.batch_size, mesh, config.accumulate)
     rows = (config.batch_size, config.data.captions, config.data.max_len)
     batch = {

@@ -1,4 +1,4 @@
-"""The table that `--mode=compile` prints, and writes as JSON."""
+"""What `--mode=compile` prints."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -37,6 +37,7 @@ def compile_ahead(config: ConfigDict, topology: str, what: str = "train") -> Nee
     need = Need(
         flops=flops(traced.jaxpr, rounds(config)) / mesh.size,
         held=memory.argument_size_in_bytes,
+        left=memory.output_size_in_bytes,
         work=memory.temp_size_in_bytes,
         sent=sum(each.sent for each in sent),
     )

@@ -11,12 +11,14 @@ class Need(NamedTuple):
     Attributes:
       flops: of its products.
       held: bytes of memory that are its arguments.
+      left: bytes that are its results; those of training are where its arguments were.
       work: bytes of memory that it uses besides.
       sent: bytes to other chips.
     """
 
     flops: float
     held: float
+    left: float
     work: float
     sent: float
 
@@ -25,15 +27,16 @@ class Need(NamedTuple):
         """Bytes of memory at most at a time."""
         return self.held + self.work
 
+    @property
     def moved(self) -> float:
-        """Bytes to and from memory at least: arguments are read and written, work the reverse."""
-        return 2 * self.held + 2 * self.work
+        """Bytes to and from memory at least: each is read or written once, and work is both."""
+        return self.held + self.left + 2 * self.work
 
     def seconds(self, chip: Chip) -> dict[str, float]:
         """Each limit alone, were the chip's peak reached all the time."""
         return {
             "compute": self.flops / chip.flops,
-            "memory": self.moved() / chip.memory_rate,
+            "memory": self.moved / chip.memory_rate,
             "communication": self.sent / chip.link_rate,
         }
 

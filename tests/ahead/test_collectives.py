@@ -82,8 +82,13 @@ HloModule jit_step
   %done = bf16[8,128]{1,0} all-gather-done(%start)
 }
 
+%called (a: f32[]) -> f32[] {
+  ROOT %moved = f32[] collective-permute(%a), source_target_pairs={{0,1},{1,0}}
+}
+
 ENTRY %main (p: bf16[8,128]) -> bf16[8,128] {
   %loop = (s32[]{:T(128)}, bf16[8,128]{1,0}) while(%tuple), condition=%more, body=%layer
+  %go = f32[] call(%a), to_apply=%called
   %both = (f32[4,4]{1,0:T(4,128)}, f32[]) all-reduce(%a, %b), AXES, to_apply=%add
   ROOT %alone = f32[2]{0} all-reduce(%c), replica_groups={{0},{1}}, to_apply=%add
 }
@@ -93,6 +98,7 @@ ENTRY %main (p: bf16[8,128]) -> bf16[8,128] {
 
 
 def test_the_dialect_of_tpus():
-    gathered, reduced = collectives(TPU, 16)
+    gathered, moved, reduced = collectives(TPU, 16)
+    assert (moved.kind, moved.sent) == ("collective-permute", 4)
     assert gathered == Collective("all-gather", 8 * 128 * 2, 8, 12)
     assert reduced == Collective("all-reduce", 4 * 4 * 4 + 4, 4, 1)

@@ -35,8 +35,8 @@ def config():
 
 
 def test_the_longest_limit_bounds():
-    need = Need(flops=300.0, held=10.0, work=5.0, sent=20.0)
-    assert need.memory == 15
+    need = Need(flops=300.0, held=12.0, left=8.0, work=5.0, sent=20.0)
+    assert need.memory == 17
     assert need.seconds(CHIP) == {"compute": 3.0, "memory": 1.5, "communication": 2.0}
     assert (need.bound(CHIP), need.ceiling(CHIP)) == ("compute", 1.0)
     slow = need._replace(sent=60.0)

@@ -77,7 +77,7 @@ class RecordedImages:
     """A Source over encoded images in ArrayRecord files.
 
     Raises:
-      UserError: no file is of the pattern.
+      UserError: no file is of the pattern, or one is no ArrayRecord file.
     """
 
     prompts: tuple[str, ...] = ()
@@ -87,9 +87,12 @@ class RecordedImages:
         self.files = sorted(map(Path, glob(str(Path(pattern).expanduser()), recursive=True)))
         if not self.files:
             raise UserError(
-                f"No file is of the pattern {pattern}. Quote it, or the shell reads it."
+                f"There is no file at {pattern}. Expected a list of images, or ArrayRecord files; "
+                "quote a pattern, or the shell reads it."
             )
         self.name = self.files[0].parent.name or "images"
+        counts = [_count(file) for file in self.files]
+        self._firsts = np.cumsum([0, *counts])  # each file's first number, and that of all records
 
     def __len__(self) -> int:
         return int(self._firsts[-1])
@@ -108,18 +111,22 @@ class RecordedImages:
         return Record((), f"{self.files[file].name}:{number}", ())
 
     def __getstate__(self) -> dict[str, object]:  # ArrayRecord's threads survive no pickle
-        kept = ("pattern", "split", "files", "name")
+        kept = ("pattern", "split", "files", "name", "_firsts")
         return {name: getattr(self, name) for name in kept}
 
     @cached_property
     def _records(self) -> ArrayRecordDataSource:
         return ArrayRecordDataSource([str(file) for file in self.files])
 
-    @cached_property
-    def _firsts(self) -> np.ndarray:
-        """The number of each file's first record, and that of all records."""
-        counts = [len(ArrayRecordDataSource(str(file))) for file in self.files]
-        return np.cumsum([0, *counts])
+
+def _count(file: Path) -> int:
+    try:
+        return len(ArrayRecordDataSource(str(file)))
+    except (RuntimeError, ValueError) as error:
+        raise UserError(
+            f"{file} is no ArrayRecord file: {error}. Images in files of their own are named in a "
+            "list, a path in each line."
+        ) from error
 
 
 def _all(source: object, split: str) -> str:
