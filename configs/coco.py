@@ -30,6 +30,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.batch_size = 8 if local else 512
     config.steps = 2 if local else 13_300  # 60 epochs
     config.model.dtype = "float32" if local else "bfloat16"
+    config.model.scan = not local
     config.model.encoder = {
         "name": "vit",
         "size": "mini" if local else "B",

@@ -48,6 +48,7 @@ def base() -> ConfigDict:
     config.model = ConfigDict()
     config.model.dtype = "float32"  # of the computation; parameters are float32
     config.model.remat = False  # recompute layers in the backward pass instead of keeping them
+    config.model.scan = False  # layers of a Transformer as one loop: compiled once, for all of them
     config.model.vocab_size = 0  # words of the decoder; 0 is as many as the tokenizer has
     config.model.word_vectors = ""  # GloVe or word2vec file (text, .gz) that words start with
     # Settings of the class that `name` names, or init_from: a directory in the Hugging Face layout

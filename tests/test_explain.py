@@ -121,6 +121,7 @@ def test_a_decoder_that_is_made_to_look_for_one_cell_is_seen_to_do_so(name):
             "decoder": {**DECODERS[name], "width": D},
             "dtype": "float32",
             "remat": False,
+            "scan": False,
             "vocab_size": 0,
         }
     )

@@ -21,7 +21,18 @@ ACTIVATIONS = {  # there: here
 }
 SIDES = {"image_size", "patch_size"}  # there
 SIZES = {"width", "depth", "heads", "mlp_width", "positions"}  # here
-FREE = {"name", "size", "dropout", "word_dropout", "dtype", "remat", "mean", "std", "max_len"}
+FREE = {
+    "name",
+    "size",
+    "dropout",
+    "word_dropout",
+    "dtype",
+    "remat",
+    "scan",
+    "mean",
+    "std",
+    "max_len",
+}
 # Of no network that is trained: how it is named, trained, computed and fed.
 
 

@@ -69,8 +69,8 @@ def build(config: ConfigDict, vocab_size: int, max_len: int) -> CaptionModel:
 
     Args:
       config: with `encoder`, `stage`, `bridge`, `decoder` (each the settings of its class, all but
-        the bridge with the `name` of their kind; there may be no stage), `dtype`, `remat` and
-        `vocab_size`.
+        the bridge with the `name` of their kind; there may be no stage), `dtype`, `remat`,
+        `scan` and `vocab_size`.
       vocab_size: of the tokenizer.
       max_len: the longest caption in tokens, BOS and prompt included.
 
@@ -78,7 +78,7 @@ def build(config: ConfigDict, vocab_size: int, max_len: int) -> CaptionModel:
       UserError: for an unknown name or setting, with the nearest known one, a missing one, or one
         that is less than the least there can be.
     """
-    common = {"dtype": config.dtype, "remat": config.remat}
+    common = {"dtype": config.dtype, "remat": config.remat, "scan": config.scan}
     words = config.vocab_size or vocab_size
     if words < vocab_size:
         raise UserError(

@@ -11,6 +11,7 @@ from jaxcap.models.dropout import Dropout
 from jaxcap.models.memory import Memory
 from jaxcap.models.norm import LayerNorm
 from jaxcap.models.places import box_shapes
+from jaxcap.models.stack import through
 
 
 class Bridge(nn.Module):
@@ -45,6 +46,7 @@ class Bridge(nn.Module):
     epsilon: float = 1e-6
     dtype: str = "float32"
     remat: bool = False
+    scan: bool = False
 
     @nn.compact
     def __call__(self, memory: Memory, train: bool = False) -> Memory:
@@ -71,10 +73,17 @@ class Bridge(nn.Module):
         if memory.images > 1:  # which of them a token is of
             table = self.param("images", near, (memory.images, x.shape[-1])).astype(self.dtype)
             x = x + jnp.repeat(table, x.shape[1] // memory.images, axis=0)[None]
-        block = nn.remat(MemoryBlock, static_argnums=(3,)) if self.remat else MemoryBlock
         style = Style(dropout=self.dropout, dtype=self.dtype)
-        for i in range(self.depth):
-            x = block(self.heads, self.mlp_width, style, name=f"layer_{i}")(x, mask, train)
+        x = through(
+            [
+                MemoryBlock(self.heads, self.mlp_width, style, name=f"layer_{i}")
+                for i in range(self.depth)
+            ],
+            lambda layer, x, _: layer(x, mask, train),
+            x,
+            scan=self.scan,
+            remat=self.remat,
+        )
         norm, whole = LayerNorm(self.dtype, self.epsilon, name="norm"), memory.whole
         if whole is not None and self.project:
             whole = project(whole.astype(self.dtype))

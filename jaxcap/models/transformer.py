@@ -13,6 +13,7 @@ from jaxcap.models.decoder_block import DecoderBlock
 from jaxcap.models.fusion import check_fusion
 from jaxcap.models.memory import Memory
 from jaxcap.models.norm import LayerNorm
+from jaxcap.models.stack import through
 from jaxcap.models.words import Words
 
 FUSIONS: dict[str, tuple[str, ...]] = {"cross": (), "prefix": (), "merge": ()}
@@ -60,6 +61,7 @@ class TransformerDecoder(nn.Module):
     vocab_bias: bool = True
     dtype: str = "float32"
     remat: bool = False
+    scan: bool = False
 
     def __post_init__(self) -> None:
         if not self.positions:
@@ -91,9 +93,10 @@ class TransformerDecoder(nn.Module):
             word_dropout=self.word_dropout,
             style=style,
         )
-        block = nn.remat(DecoderBlock, static_argnums=(6,)) if self.remat else DecoderBlock
         self.layers = [
-            block(self.width, self.heads, self.mlp_width, self.fusion, style, self.fuses_whole)
+            DecoderBlock(
+                self.width, self.heads, self.mlp_width, self.fusion, style, self.fuses_whole
+            )
             for _ in range(self.depth)
         ]
         if self.norm == "pre":
@@ -107,20 +110,30 @@ class TransformerDecoder(nn.Module):
         """Teacher forcing: the logits of each next token, float32."""
         B, K, T = tokens.shape
         self._check_length(T)
-        images, whole, joins = self._images(memory, train)
+        image, whole, joins = self._image(memory)
         x, _ = self.words.embed(
             tokens, self.words.nothing_before(B, K), jnp.zeros((), jnp.int32), train
         )
         causal = jnp.tril(jnp.ones((T, T), bool))
-        for layer, image in zip(self.layers, images, strict=True):
-            x = layer.fused(x, whole, train)
-            x = layer(x, layer.own(x), causal, image, memory.mask, train)
+
+        def layer(block: Any, streams: tuple[Array, Array], _: None) -> tuple[Array, Array]:
+            x, image = streams
+            seen, image = block.memory(image, memory.mask, train)
+            x = block.fused(x, whole, train)
+            return block(x, block.own(x), causal, seen, memory.mask, train), image
+
+        x, _ = through(self.layers, layer, (x, image), scan=self.scan, remat=self.remat)
         return self._logits(x, joins)
 
     def prefill(self, memory: Memory, k: int, max_len: int) -> tuple[Any, Any]:
         """What belongs to the image (its keys and values, mask), and k empty streams."""
         self._check_length(max_len)
-        context = (*self._images(memory, train=False), memory.mask)
+        image, whole, joins = self._image(memory)
+        images = []
+        for layer in self.layers:
+            seen, image = layer.memory(image, memory.mask, False)
+            images.append(seen)
+        context = (images, whole, joins, memory.mask)
         batch, channels = memory.mask.shape[0], self.width // self.heads
         cache = jnp.zeros((batch, k, self.heads, max_len, channels), self.dtype)
         caches = tuple((cache, cache) for _ in range(self.depth))
@@ -163,18 +176,13 @@ class TransformerDecoder(nn.Module):
                 f"positions for {longest}. Ask for fewer, or train with a greater max_len."
             )
 
-    def _images(
-        self, memory: Memory, train: bool
-    ) -> tuple[
-        list[tuple[Array, Array] | None], Float[Array, "B E"], Float[Array, "B 1 1 D"] | None
-    ]:
-        """What each layer sees of the image, all of it, and what joins the last one's output."""
-        x, images = memory.tokens.astype(self.dtype), []
-        for layer in self.layers:
-            image, x = layer.memory(x, memory.mask, train)
-            images.append(image)
+    def _image(
+        self, memory: Memory
+    ) -> tuple[Float[Array, "B S E"], Float[Array, "B E"], Float[Array, "B 1 1 D"] | None]:
+        """The image as the first layer sees it, all of it, and what joins the last one's output."""
         whole = memory.pooled().astype(self.dtype)
-        return images, whole, self.mix(whole)[:, None, None] if self.fusion == "merge" else None
+        joins = self.mix(whole)[:, None, None] if self.fusion == "merge" else None
+        return memory.tokens.astype(self.dtype), whole, joins
 
     def _logits(
         self, x: Float[Array, "B K T D"], joins: Float[Array, "B 1 1 D"] | None

@@ -12,6 +12,7 @@ from jaxcap.models.norm import LayerNorm
 from jaxcap.models.pixels import normalize
 from jaxcap.models.places import RelativePositions, grid_positions, resample
 from jaxcap.models.sizes import settle_size
+from jaxcap.models.stack import through
 from jaxcap.models.stem import STEMS
 
 SIZES = {
@@ -72,6 +73,7 @@ class ViT(nn.Module):
     dropout: float = 0.0
     dtype: str = "float32"
     remat: bool = False
+    scan: bool = False
 
     def __post_init__(self) -> None:
         settle_size(self, "ViT", SIZES)
@@ -103,11 +105,23 @@ class ViT(nn.Module):
         side, bias = self.grid or rows, None
         if "shared" in self.positions:
             bias = RelativePositions(heads, side, name="distances")(rows, columns)
-        block = nn.remat(MemoryBlock, static_argnums=(3,)) if self.remat else MemoryBlock
-        for i in range(self.depth):
-            if "relative" in self.positions:
-                bias = RelativePositions(heads, side, name=f"distances_{i}")(rows, columns)
-            x = block(heads, self.mlp_width, style, name=f"layer_{i}")(x, mask, train, bias)
+        biases = None
+        if "relative" in self.positions:
+            distances = (
+                RelativePositions(heads, side, name=f"distances_{i}") for i in range(self.depth)
+            )
+            biases = [each(rows, columns) for each in distances]
+        x = through(
+            [
+                MemoryBlock(heads, self.mlp_width, style, name=f"layer_{i}")
+                for i in range(self.depth)
+            ],
+            lambda layer, x, own: layer(x, mask, train, bias if own is None else own),
+            x,
+            biases,
+            scan=self.scan,
+            remat=self.remat,
+        )
         if self.norm_last:
             x = LayerNorm(self.dtype, self.epsilon, name="norm_last")(x)
         return Memory(x, mask, grid=(rows, columns))

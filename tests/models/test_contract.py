@@ -78,6 +78,7 @@ def settings(kind="cross", dropout=0.0, dtype="float32", remat=False):
             "decoder": {**ALL[kind], "dropout": dropout},
             "dtype": dtype,
             "remat": remat,
+            "scan": False,
             "vocab_size": 0,
         }
     )

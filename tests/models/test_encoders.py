@@ -35,7 +35,7 @@ def model_of(kind, **common):
         "stage": {"name": ""},
         "bridge": {"depth": 0},
         "decoder": {"name": "transformer", "width": 8, "depth": 1, "heads": 2, "mlp_width": 16},
-        **{"dtype": "float32", "remat": False, "vocab_size": 0, **common},
+        **{"dtype": "float32", "remat": False, "scan": False, "vocab_size": 0, **common},
     }
     return build(ConfigDict(config), vocab_size=11, max_len=6)
 
