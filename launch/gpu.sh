@@ -3,9 +3,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-if [ ! -d .venv ]; then
+# A .venv that is there is used as it is, unless a start before this one was cut short in making it.
+if [ ! -x .venv/bin/python ] || [ -e .venv/unfinished ]; then
+  mkdir -p .venv && touch .venv/unfinished
   python3 -m venv .venv
   .venv/bin/pip install --quiet -e '.[gpu,pretrained]'
+  rm .venv/unfinished
 fi
 
 # Compiled programs are kept between starts; all of the GPU's memory but a little is JAX's.

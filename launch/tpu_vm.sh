@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
 # A TPU VM, or every worker of a pod slice at once; NAME and ZONE are those of the slice:
-#   gcloud compute tpus tpu-vm ssh NAME --zone=ZONE --worker=all --command=\
-#     "bash jaxcap/launch/tpu_vm.sh --config=configs/coco.py --workdir=/mnt/shared/runs/coco"
+#   gcloud compute tpus tpu-vm ssh NAME --zone=ZONE --worker=all \
+#     --command="bash jaxcap/launch/tpu_vm.sh --config=configs/coco.py --workdir=/mnt/shared/coco"
 # The workdir and the data lie where all workers see them: Filestore, or a bucket by gcsfuse.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-if [ ! -d .venv ]; then
+# A .venv that is there is used as it is, unless a start before this one was cut short in making it.
+if [ ! -x .venv/bin/python ] || [ -e .venv/unfinished ]; then
+  mkdir -p .venv && touch .venv/unfinished
   python3 -m venv .venv
   .venv/bin/pip install --quiet -e '.[tpu,pretrained]'
+  rm .venv/unfinished
 fi
 
 export JAX_COMPILATION_CACHE_DIR="${JAX_COMPILATION_CACHE_DIR:-$HOME/.cache/jaxcap}"
