@@ -8,7 +8,8 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import AxisType, Mesh, NamedSharding
+from jax import Array
+from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jaxcap.errors import UserError, did_you_mean
@@ -102,6 +103,21 @@ def path_name(path: Any) -> str:
 def batch_sharding(mesh: Mesh) -> NamedSharding:
     """The sharding of every array of a batch: its first dimension over `BATCH`."""
     return NamedSharding(mesh, P(BATCH))
+
+
+def by_image(x: Array) -> Array:
+    """The same array, its first dimension over `BATCH` on whatever mesh a program is compiled for.
+
+    XLA finds the layout of activations from those of their makers, and of words it would follow
+    their table, which is shared out over the width: each device would then work on all images.
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    free = tuple(axis for axis in BATCH if axis in mesh.axis_names and _is_auto(mesh, axis))
+    return jax.lax.with_sharding_constraint(x, P(free)) if free else x
+
+
+def _is_auto(mesh: AbstractMesh, axis: str) -> bool:
+    return mesh.axis_types[mesh.axis_names.index(axis)] == AxisType.Auto
 
 
 def rows_here(batch_size: int, mesh: Mesh) -> list[int]:

@@ -1,6 +1,7 @@
 """Any mesh gives the same training, and reads what any other mesh has written."""
 
 import dataclasses
+import re
 
 import jax
 import numpy as np
@@ -103,6 +104,27 @@ def test_steps_on_any_mesh_are_those_of_one_device(run, recipe, alone, sizes):
             np.testing.assert_allclose(found, leaf, rtol=1e-3, atol=2e-5, err_msg=name)
     layout = shardings(state, mesh_of(sizes))
     assert all(jax.tree.leaves(jax.tree.map(lambda leaf, s: leaf.sharding == s, state, layout)))
+
+
+@pytest.mark.parametrize("sizes", [{"data": 2}, {"data": 4}, {"fsdp": 8}], ids=str)
+def test_losses_are_the_same_on_2_4_and_8_devices(run, sizes):
+    alone, losses = (steps_on(each, run, {})[1] for each in ({"data": 1}, sizes))
+    np.testing.assert_allclose(losses, alone, rtol=1e-5)
+
+
+TRANSFORMER = r"(query|key|value|attention/out|mlp/up|mlp/down)/kernel$|embedding$"
+
+
+@pytest.mark.parametrize(("axis", "split"), [("fsdp", "kernel$|bedding$"), ("tensor", TRANSFORMER)])
+def test_each_device_holds_its_share_of_the_bytes(run, axis, split):
+    state = on_mesh(run, {axis: 2, "data": 4}).restore(run, run.latest_step())
+    moments = state.opt_state[1]
+    for part in (state.trained, state.average, moments.mu, moments.nu):
+        names = [name for name in part if re.search(split, name)]
+        assert len(names) > 10
+        for name in names:
+            held = {shard.data.nbytes for shard in part[name].addressable_shards}
+            assert held == {part[name].nbytes // 2}, name
 
 
 def test_every_matrix_of_the_model_is_shared_out(run):

@@ -52,7 +52,8 @@ def train_program(config: ConfigDict, mesh: Mesh) -> jax.stages.Traced:
         "mask": np.broadcast_to(False, rows),
     }
     step = make_step(experiment.model, config, experiment.optimizer, experiment.tokenizer)
-    return trace_step(step, experiment.abstract_state(), _on(mesh, batch))
+    with jax.set_mesh(mesh):
+        return trace_step(step, experiment.abstract_state(), _on(mesh, batch))
 
 
 def caption_program(config: ConfigDict, mesh: Mesh) -> jax.stages.Traced:
@@ -69,7 +70,8 @@ def caption_program(config: ConfigDict, mesh: Mesh) -> jax.stages.Traced:
     }
     find = over_batch(captioner(experiment.model, experiment.tokenizer, search, config.seed), mesh)
     variables = linen_variables(*experiment.on_mesh(experiment.abstract_variables))
-    return find.trace(variables, _on(mesh, batch))
+    with jax.set_mesh(mesh):
+        return find.trace(variables, _on(mesh, batch))
 
 
 # By what `--what` asks for: the program, and how often its loop goes round at most.

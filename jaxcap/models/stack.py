@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax.traverse_util import flatten_dict
 
 from jaxcap.models.seen import SEEN
+from jaxcap.partition import by_image
 
 
 def through(
@@ -28,7 +29,7 @@ def through(
     Args:
       layers: bound modules of one class and one setting.
       call: of a layer, with x and what belongs to this layer alone.
-      x: any pytree; it keeps its shape from layer to layer.
+      x: any pytree of leaves [B, ...]; it keeps its shape from layer to layer.
       each: an item for every layer, of one shape; None gives each None.
       scan: make it a loop.
       remat: compute what is inside a layer again in the backward pass.
@@ -43,6 +44,7 @@ def through(
 
     def one(x: Any, own: Any) -> tuple[Any, Any]:
         variables, key, item = own
+        x = jax.tree.map(by_image, x)  # the layout of what goes round is not found by XLA
         return apart(variables, x, item, rngs={} if key is None else {"dropout": key})
 
     own = [

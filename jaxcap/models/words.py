@@ -9,6 +9,7 @@ from jaxcap.models.canon import Canon
 from jaxcap.models.dropout import Dropout
 from jaxcap.models.norm import LayerNorm
 from jaxcap.models.seen import SAID, SEEN
+from jaxcap.partition import by_image
 
 TILE = 128  # the vocabulary is padded to a multiple of this, so that it shards and tiles
 
@@ -93,7 +94,7 @@ class Words(nn.Module):
     ) -> tuple[Float[Array, "B K T D"], Float[Array, "B K canon D"]]:
         """The tokens from `place` on as vectors, and the words that stand before the next one."""
         dtype, T = self.style.dtype, tokens.shape[2]
-        words = self.embedding.astype(dtype)[tokens]
+        words = by_image(self.embedding.astype(dtype)[tokens])
         if self.scaled:
             words = words * self.width**0.5
         words = jnp.concatenate([before, self.drop_word(words, train)], axis=2)

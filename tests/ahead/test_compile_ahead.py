@@ -7,7 +7,8 @@ import pytest
 from tiny_run import get_config
 
 from jaxcap.ahead.chips import CHIPS, Chip, chip_of
-from jaxcap.ahead.program import PROGRAMS, topology_mesh
+from jaxcap.ahead.collectives import collectives
+from jaxcap.ahead.program import PROGRAMS, topology_mesh, train_program
 from jaxcap.ahead.report import compile_ahead
 from jaxcap.ahead.roofline import Need
 from jaxcap.errors import UserError
@@ -51,8 +52,31 @@ def test_gradients_are_sent_and_nothing_else(here, config, capsys):
     once = 2 * 7 / 8 * 4 * size
     assert once <= need.sent < 1.15 * once  # CPUs reduce what the two uses of a word say apart
     told = capsys.readouterr().out
+    assert told.count("Collectives") == 1
     assert "data=8 x fsdp=1 x tensor=1 on v5e:2x4, 8 chips" in told
     assert "all-reduce over 8 chips" in told
+
+
+@pytest.mark.parametrize("scan", [False, True])
+def test_shared_parameters_are_gathered_where_they_are_used_and_no_activation_is(config, scan):
+    config.mesh = {"data": 1, "fsdp": 8}
+    config.model.scan = scan
+    mesh = make_mesh(config.mesh.to_dict())
+    text = train_program(config, mesh).lower().compile().as_text()
+    model = build(config.model, config.model.vocab_size, config.data.max_len + 1)
+    params, _ = jax.eval_shape(lambda: init_variables(model, config, jax.random.key(0)))
+    sizes = [4 * math.prod(leaf.shape) for leaf in params.values() if leaf.ndim > 1]
+    ids = 4 * config.batch_size * config.data.captions * config.data.max_len
+    found = collectives(text, 8)
+    gathered = [each for each in found if each.kind == "all-gather" and each.size != ids]
+    assert gathered
+    assert {each.size for each in gathered} <= {*sizes}
+    # CPUs have no reduce-scatter of gradients; of words, each device has all, of some channels.
+    others = {each.kind for each in found} - {"all-gather"}
+    assert others == {"all-reduce", "all-to-all"}
+    words = ids * config.model.decoder.width
+    assert sum(each.size for each in found if each.kind == "all-to-all") <= 2 * words
+    assert sum(each.times * each.size for each in gathered) <= 2 * sum(sizes)
 
 
 def test_a_search_sends_nothing_and_goes_round_for_each_word(here, config):
