@@ -39,6 +39,8 @@ ARGUMENTS = [
     ("flickr8k", "x"),
     pytest.param("flickr8k_bert", "x", marks=needs_minilm),
     ("coco", ""),
+    ("coco", "L"),
+    ("coco", "g"),
     ("coco", "runlocal"),
     ("finetune", "{run}"),
 ]

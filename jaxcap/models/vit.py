@@ -16,13 +16,14 @@ from jaxcap.models.stack import through
 from jaxcap.models.stem import STEMS
 
 SIZES = {
-    name: {"width": width, "depth": depth, "heads": heads, "mlp_width": 4 * width}
-    for name, width, depth, heads in (
-        ("mini", 64, 2, 2),  # for small pictures such as the shapes; not in the paper
-        ("Ti", 192, 12, 3),
-        ("S", 384, 12, 6),
-        ("B", 768, 12, 12),
-        ("L", 1024, 24, 16),
+    name: {"width": width, "depth": depth, "heads": heads, "mlp_width": mlp_width}
+    for name, width, depth, heads, mlp_width in (
+        ("mini", 64, 2, 2, 256),  # for small pictures such as the shapes; not in the paper
+        ("Ti", 192, 12, 3, 768),
+        ("S", 384, 12, 6, 1536),
+        ("B", 768, 12, 12, 3072),
+        ("L", 1024, 24, 16, 4096),
+        ("g", 1408, 40, 16, 6144),  # Zhai et al., arXiv 2106.04560
     )
 }
 POSITIONS = ("absolute", "relative", "shared")
