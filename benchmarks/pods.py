@@ -7,8 +7,8 @@ It needs libtpu (pip install -e ".[tpu]") and no TPU. Each program takes minutes
 """
 
 import argparse
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from runpy import run_path
 
 from turns import write
 
@@ -24,11 +24,7 @@ TOPOLOGIES = ("v5e:4x4", "v5e:16x16", "v5p:8x8x8", "v6e:16x16")
 def row(name: str, topology: str, fsdp: int, images: int) -> dict[str, object]:
     """What a chip needs for a step, with so many images on each."""
     file, _, arg = name.partition(":")
-    spec = spec_from_file_location("config", ROOT / file)
-    assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    config = module.get_config(arg)
+    config = run_path(str(ROOT / file))["get_config"](arg)
     config.mesh = {"data": -1, "fsdp": fsdp, "tensor": 1}
     chips = topology_mesh(config, topology).size
     config.batch_size = images * chips

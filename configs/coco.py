@@ -13,12 +13,14 @@ Try it    jaxcap prepare shapes:size=96,train=16,val=4,test=4 datasets/tiny, the
           --config=configs/coco.py:runlocal --config.data.source=tfds:datasets/tiny
 """
 
+from typing import Any
+
 from ml_collections import ConfigDict
 
 from jaxcap.config import base
 from jaxcap.errors import UserError, did_you_mean
 
-SIZES = {  # of the image and its encoder, and of the decoder
+SIZES: dict[str, dict[str, Any]] = {  # of the image and its encoder, and of the decoder
     "": {"image": 256, "encoder": "B", "patch": 16, "width": 512, "depth": 6, "heads": 8},
     "L": {"image": 256, "encoder": "L", "patch": 16, "width": 1024, "depth": 12, "heads": 16},
     "g": {"image": 252, "encoder": "g", "patch": 14, "width": 1024, "depth": 12, "heads": 16},
