@@ -1,6 +1,6 @@
 """Captions a second of ViT-B/16 + GPT-2, beside `generate` of Transformers on the same weights.
 
-python benchmarks/captioning.py [--batches 1 8] [--rounds 5] [--out FOLDER]
+python benchmarks/captioning.py [--batches 1 8] [--peers float32 bfloat16] [--rounds 5] [--out DIR]
 
 Weights are drawn at random and every caption has 20 tokens, so that both do the same work; the
 tokens that they say are compared. It needs PyTorch: pip install -e ".[torch]".
@@ -23,7 +23,9 @@ from jaxcap.captioner import Captioner
 from jaxcap.decode import Search
 from jaxcap.decode.captions import captioner
 from jaxcap.interop.convert import convert
+from jaxcap.models.product import for_steps
 
+PEERS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 BEAMS, TOKENS, SIDE = 4, 20, 224
 SEARCH = {"beams": BEAMS, "max_len": TOKENS, "min_len": TOKENS}
 
@@ -56,6 +58,7 @@ def published(folder: Path) -> hf.VisionEncoderDecoderModel:
 
 def ours(run: Captioner, batch: int, images: np.ndarray) -> Callable[[], np.ndarray]:
     """Tokens of the best captions, from uint8 pixels."""
+    variables = for_steps(run.variables)
     find = jax.jit(captioner(run.model, run.tokenizer, Search.of(**SEARCH)))
     shown = {
         "image": images[:batch, None],
@@ -64,7 +67,7 @@ def ours(run: Captioner, batch: int, images: np.ndarray) -> Callable[[], np.ndar
         "prompt_len": np.zeros(batch, np.int32),
         "index": np.arange(batch, dtype=np.int32),
     }
-    return lambda: np.asarray(find(run.variables, shown).tokens[:, 0])
+    return lambda: np.asarray(find(variables, shown).tokens[:, 0])
 
 
 def theirs(
@@ -85,6 +88,7 @@ def main() -> None:
     """Print a table, and write captioning.json."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8])
+    parser.add_argument("--peers", nargs="+", default=["float32", "bfloat16"], choices=PEERS)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"))
     args = parser.parse_args()
@@ -93,17 +97,15 @@ def main() -> None:
         eager = published(Path(folder) / "published")
         convert(Path(folder) / "published", Path(folder) / "run")
         run = Captioner.load(Path(folder) / "run")
-    narrow = copy.deepcopy(eager).to(torch.bfloat16)
+    peers = {name: copy.deepcopy(eager).to(PEERS[name]) for name in args.peers}
     rows = []
     for batch in args.batches:
-        contenders = {
-            "jaxcap, float32": ours(run, batch, images),
-            "Transformers, float32": theirs(eager, batch, images),
-            "Transformers, bfloat16": theirs(narrow, batch, images),
-        }
+        contenders = {"jaxcap, float32": ours(run, batch, images)}
+        for name, model in peers.items():
+            contenders[f"Transformers, {name}"] = theirs(model, batch, images)
         times = by_turns(contenders, args.rounds)
         said = [call() for call in contenders.values()]
-        same = np.mean(said[0] == said[1][:, 1:])
+        same = np.mean(said[0] == said[1][:, 1:])  # of the first peer
         base = times["jaxcap, float32"].median
         for name, each in times.items():
             print(f"batch {batch}, {name}: {batch / each.median:.2f} images/s, {each.told()}")

@@ -10,6 +10,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float, Int
 
 from jaxcap.data.pipeline import EvalExample, eval_batches
+from jaxcap.models.product import for_steps
 from jaxcap.partition import rows_here, to_devices, to_host
 
 Captioning = Callable[[Any, Mapping[str, Any]], Any]
@@ -57,6 +58,7 @@ def captioned(
       batch_size: over all devices.
       workers: of the pipeline.
     """
+    variables = for_steps(variables)
     rows, beyond = rows_here(batch_size, mesh), len(example.source)
     batches = eval_batches(example, indices, batch_size=batch_size, workers=workers, rows=rows)
     with closing(batches):

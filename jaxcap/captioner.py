@@ -1,7 +1,7 @@
 """The library's face: a run directory becomes a function from photographs to captions."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from itertools import islice, repeat, zip_longest
 from os import PathLike
 from typing import Any
@@ -23,6 +23,7 @@ from jaxcap.errors import UserError
 from jaxcap.explain import Explanation, read
 from jaxcap.models import build
 from jaxcap.models.captioning import CaptionModel
+from jaxcap.models.product import for_steps
 from jaxcap.run import Run
 from jaxcap.state import init_variables, linen_variables
 
@@ -265,9 +266,13 @@ class Captioner:
             "prompt_len": np.full(rows, len(prompt), np.int32),
             "index": np.arange(start, start + rows, dtype=np.int32),
         }
-        captions = self._program(search)(self.variables, batch)
+        captions = self._program(search)(self._stepping, batch)
         leaves = (captions.tokens, captions.logps, captions.scores)
         return islice(zip(*map(np.asarray, leaves), strict=True), len(shown))
+
+    @cached_property
+    def _stepping(self) -> Any:
+        return for_steps(self.variables)
 
     def _compiled(self, search: Search) -> Callable[..., Captions]:
         return jax.jit(captioner(self.model, self.tokenizer, search, self.config.seed))

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxcap.errors import UserError
+from jaxcap.models.product import times_kernel
 
 BLOCKED = -1e9  # finite, so that a row that may look nowhere gives no NaN
 
@@ -154,7 +155,8 @@ class _Project(nn.Module):
         shape = (self.heads, width // self.heads)
         init = nn.initializers.xavier_uniform(in_axis=0, out_axis=(1, 2))
         kernel = self.param("kernel", init, (x.shape[-1], *shape))
-        y = jnp.einsum("...td,dhc->...thc", x.astype(self.dtype), kernel.astype(self.dtype))
+        y = times_kernel(self, x.astype(self.dtype), kernel.reshape(x.shape[-1], width))
+        y = y.reshape(*x.shape[:-1], *shape)
         if self.biased:
             y = y + _like(self.param("bias", nn.initializers.zeros, shape), y)
         return jnp.moveaxis(y, -2, -3)
@@ -172,7 +174,8 @@ class _Merge(nn.Module):
         kernel = self.param("kernel", init, (H, C, H * C))
         bias = self.param("bias", nn.initializers.zeros, (H * C,))
         rows = jnp.moveaxis(x, -3, -2).astype(self.dtype)
-        y = jnp.einsum("...thc,hcd->...td", rows, kernel.astype(self.dtype))
+        rows = rows.reshape(*rows.shape[:-2], H * C)
+        y = times_kernel(self, rows, kernel.reshape(H * C, H * C))
         return y + _like(bias, y)
 
 

@@ -13,6 +13,7 @@ from jaxcap.errors import UserError, did_you_mean
 from jaxcap.models.attention import Attention, attend_memory
 from jaxcap.models.dropout import Dropout
 from jaxcap.models.norm import LayerNorm
+from jaxcap.models.product import Dense
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "gelu": partial(nn.gelu, approximate=False),
@@ -100,7 +101,7 @@ class Mlp(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "... D"], train: bool) -> Float[Array, "... D"]:
         init = nn.initializers.xavier_uniform()
-        dense = partial(nn.Dense, dtype=self.style.dtype, kernel_init=init)
+        dense = partial(Dense, dtype=self.style.dtype, kernel_init=init)
         y = ACTIVATIONS[self.style.activation](dense(self.mlp_width, name="up")(x))
         y = Dropout(self.style.dropout)(y, train)
         return dense(x.shape[-1], name="down")(y)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Float32, PRNGKeyArray
 
 from jaxcap.errors import UserError, did_you_mean
+from jaxcap.models.product import Dense
 
 # What a layer remembers; its output comes first. It is float32 whatever the products are computed
 # in: what one word adds to it may be less than a coarser number can take up.
@@ -80,8 +81,8 @@ def cell_of(name: str) -> type[LSTM] | type[GRU]:
     return CELLS[name]
 
 
-def _recurrent(width: int, gates: int, dtype: str, name: str) -> nn.Dense:
-    return nn.Dense(
+def _recurrent(width: int, gates: int, dtype: str, name: str) -> Dense:
+    return Dense(
         gates * width, dtype=dtype, kernel_init=partial(_orthogonal, gates=gates), name=name
     )
 

@@ -8,6 +8,7 @@ from jaxtyping import Array, Bool, Float
 
 from jaxcap.models.attention import Attention, attend, attend_memory
 from jaxcap.models.blocks import Mlp, Residual, Style
+from jaxcap.models.product import Dense
 from jaxcap.models.seen import SEEN, WEIGHTS
 
 
@@ -33,7 +34,7 @@ class DecoderBlock(nn.Module):
         attention = partial(Attention, self.heads, self.style.dtype, self.style.biases, self.width)
         if self.fuses_whole:
             self.whole_residual = Residual(self.style)
-            self.fuse = nn.Dense(self.width, dtype=self.style.dtype)
+            self.fuse = Dense(self.width, dtype=self.style.dtype)
         self.self_residual = Residual(self.style)
         self.self_attention = attention()
         if self.fusion == "cross":

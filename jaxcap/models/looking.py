@@ -8,6 +8,7 @@ from jaxtyping import Array, Bool, Float
 from jaxcap.errors import UserError, did_you_mean
 from jaxcap.models.attention import BLOCKED
 from jaxcap.models.memory import Memory
+from jaxcap.models.product import Dense
 from jaxcap.models.seen import DRAWN, SEEN, WEIGHTS
 
 SCORES = ("additive", "multiplicative")
@@ -46,14 +47,14 @@ class Look(nn.Module):
             raise UserError(
                 f"There is no attention {self.scores!r}. {did_you_mean(self.scores, SCORES)}"
             )
-        self.keys = nn.Dense(self.width, use_bias=False, dtype=self.dtype)
-        self.query = nn.Dense(self.width, dtype=self.dtype)
+        self.keys = Dense(self.width, use_bias=False, dtype=self.dtype)
+        self.query = Dense(self.width, dtype=self.dtype)
         if self.scores == "additive":
             self.score = self.param(
                 "score", nn.initializers.normal(self.width**-0.5), (self.width,)
             )
         if self.gated:
-            self.gate = nn.Dense(1, dtype=self.dtype)
+            self.gate = Dense(1, dtype=self.dtype)
 
     def views(self, memory: Memory) -> Views:
         """What belongs to the image: the keys of its tokens, the tokens, and which are real."""

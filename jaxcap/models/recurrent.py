@@ -13,6 +13,7 @@ from jaxcap.models.dropout import Dropout
 from jaxcap.models.fusion import check_fusion
 from jaxcap.models.looking import Look
 from jaxcap.models.memory import Memory
+from jaxcap.models.product import Dense
 from jaxcap.models.recurrent_stack import RecurrentStack, States
 from jaxcap.models.seen import SEEN
 from jaxcap.models.words import Words
@@ -105,9 +106,9 @@ class RecurrentDecoder(nn.Module):
             dtype=self.dtype,
         )
         if self.fusion == "prefix":
-            self.as_word = nn.Dense(self._word_width, dtype=self.dtype)
+            self.as_word = Dense(self._word_width, dtype=self.dtype)
         if self._mixes or self.fusion == "merge":
-            self.mix = nn.Dense(self._output_width, dtype=self.dtype)
+            self.mix = Dense(self._output_width, dtype=self.dtype)
         self.drop = Dropout(self.dropout)
 
     @property

@@ -10,6 +10,7 @@ from jaxcap.models.cells import State, cell_of
 from jaxcap.models.dropout import Dropout
 from jaxcap.models.looking import Look
 from jaxcap.models.memory import Memory
+from jaxcap.models.product import Dense
 
 States = tuple[State, ...]  # of the layers, first to last
 
@@ -39,13 +40,13 @@ class RecurrentStack(nn.Module):
         cell, dtype = cell_of(self.cell), self.dtype
         gates = cell.gates * self.width
         self.cells = [cell(self.width, dtype) for _ in range(self.depth)]
-        self.reads = [nn.Dense(gates, dtype=dtype) for _ in range(self.depth)]
+        self.reads = [Dense(gates, dtype=dtype) for _ in range(self.depth)]
         if self.look is not None and self.looks < self.depth:
-            self.reads_seen = nn.Dense(gates, use_bias=False, dtype=dtype)
+            self.reads_seen = Dense(gates, use_bias=False, dtype=dtype)
         if self._feeds_back:
-            self.reads_back = nn.Dense(gates, use_bias=False, dtype=dtype)
+            self.reads_back = Dense(gates, use_bias=False, dtype=dtype)
         if self.starts:
-            self.start = nn.Dense(self.depth * cell.remembers * self.width, dtype=dtype)
+            self.start = Dense(self.depth * cell.remembers * self.width, dtype=dtype)
         self.drop = Dropout(self.dropout)
 
     @property

@@ -13,6 +13,7 @@ from jaxcap.models.decoder_block import DecoderBlock
 from jaxcap.models.fusion import check_fusion
 from jaxcap.models.memory import Memory
 from jaxcap.models.norm import LayerNorm
+from jaxcap.models.product import Dense
 from jaxcap.models.stack import through
 from jaxcap.models.words import Words
 
@@ -102,7 +103,7 @@ class TransformerDecoder(nn.Module):
         if self.norm == "pre":
             self.last_norm = LayerNorm(self.dtype, self.epsilon)
         if self.fusion == "merge":
-            self.mix = nn.Dense(self.width, dtype=self.dtype)
+            self.mix = Dense(self.width, dtype=self.dtype)
 
     def __call__(
         self, memory: Memory, tokens: Int[Array, "B K T"], train: bool = False

@@ -8,6 +8,7 @@ from jaxcap.models.blocks import ACTIVATIONS, Style
 from jaxcap.models.canon import Canon
 from jaxcap.models.dropout import Dropout
 from jaxcap.models.norm import LayerNorm
+from jaxcap.models.product import Dense, times_table
 from jaxcap.models.seen import SAID, SEEN
 from jaxcap.partition import by_image
 
@@ -63,7 +64,7 @@ class Words(nn.Module):
         if self.normed:
             self.norm = LayerNorm(dtype, epsilon)
         if self.head:
-            self.dense = nn.Dense(self.output_width, dtype=dtype)
+            self.dense = Dense(self.output_width, dtype=dtype)
             self.dense_norm = LayerNorm(dtype, epsilon)
         if not self.tied:
             table = (rows, self.output_width)
@@ -114,9 +115,7 @@ class Words(nn.Module):
             x = self.dense_norm(ACTIVATIONS[self.head](self.dense(x)))
         self.sow(SEEN, SAID, x)
         table = self.embedding if self.tied else self.unembedding
-        y = jnp.einsum(
-            "bktd,vd->bktv", x, table.astype(self.style.dtype), preferred_element_type=jnp.float32
-        )
+        y = times_table(x.astype(self.style.dtype), table)
         if self.biased:
             y = y + self.bias[None, None, None]
         return y[..., : self.vocab_size]
