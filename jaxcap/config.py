@@ -29,6 +29,7 @@ def base() -> ConfigDict:
     config.data.resize = 0  # pixels a side before the middle is cut out; 0 is image_size
     config.data.resample = "bicubic"  # nearest | box | bilinear | hamming | bicubic | lanczos
     config.data.crop = 1.0  # least share of the area that a random part has, in training
+    config.data.fast = False  # such parts by simplejpeg and cykooz-resizer; see jaxcap.data.parts
     config.data.images = 1  # N, photographs of a record, at most
     config.data.regions = 0  # R, boxes of a photograph, at most; 0 shows none
     config.data.features = 0  # D of the precomputed features of regions, shown in place of pixels

@@ -10,10 +10,10 @@ from ml_collections import ConfigDict
 from PIL import Image
 
 from jaxcap.data.image import MAX_PIXELS, ImageError, Method, resize
+from jaxcap.data.parts import Part, Picture, resized_part
 from jaxcap.errors import UserError
 
 Fit = Literal["squeeze", "short"]
-Part = tuple[int, int, int, int]  # of a picture: left, top, right and bottom, in pixels
 
 MAX_SIDE = math.isqrt(MAX_PIXELS)
 
@@ -71,7 +71,7 @@ class Frame:
         return self.resize or self.image_size
 
     def __call__(
-        self, image: Image.Image, part: Part | None = None
+        self, image: Picture, part: Part | None = None
     ) -> UInt8[np.ndarray, "{self.image_size} {self.image_size} 3"]:
         """The square of an RGB picture, or of a part of it (see `random_part`).
 
@@ -80,8 +80,8 @@ class Frame:
             its short side has as many as it should.
         """
         if part is not None:
-            cut = image.crop(part)
-            return np.asarray(resize(cut, self.image_size, self.image_size, self.resample))
+            return resized_part(image, part, self.image_size, self.resample)
+        assert isinstance(image, Image.Image)
         width, height = self._resized(image.size)
         if width * height > MAX_PIXELS:
             raise ImageError(

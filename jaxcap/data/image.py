@@ -115,7 +115,7 @@ def shrink_jpeg(data: bytes, side: int) -> bytes:
       ImageError: as `decode_rgb`.
     """
     image = decode_rgb(data)
-    if min(image.size) <= side and _is_plain_jpeg(data):
+    if min(image.size) <= side and is_plain_jpeg(data):
         return data
     buffer = io.BytesIO()
     short_side(image, side).save(buffer, "JPEG", quality=JPEG_QUALITY)
@@ -146,14 +146,20 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _is_plain_jpeg(data: bytes) -> bool:
+def is_plain_jpeg(data: bytes) -> bool:
+    """Whether a file's head is that of a baseline JPEG in RGB, upright and not too large.
+
+    Raises:
+      PIL.UnidentifiedImageError: it is no image of a known format.
+    """
     image = Image.open(io.BytesIO(data), formats=FORMATS)
     progressive = "progressive" in image.info
     plain = image.format == "JPEG" and image.mode == "RGB" and not progressive
-    return plain and _orientation(image) == 1
+    fine = image.width * image.height <= MAX_PIXELS
+    return plain and fine and _orientation(image) == 1
 
 
 def _reason(data: bytes, error: Exception) -> str:

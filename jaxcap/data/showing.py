@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Shaped
 from ml_collections import ConfigDict
-from PIL import Image
 
 from jaxcap.data.boxes import Box
 from jaxcap.data.frame import Frame
 from jaxcap.data.image import ImageError
+from jaxcap.data.parts import Picture, check_fast, size_of
 from jaxcap.data.regions import RegionFeatures
 from jaxcap.errors import UserError
 
@@ -28,6 +28,7 @@ class Showing:
       regions: R, of an image at most, the first ones; 0 shows no boxes.
       features: D of the features of a region, which are shown instead of pixels; 0 shows pixels.
       crop: the least share of the area that a random part of a photograph has, in training.
+      fast: these parts are made by other packages than Pillow; see `jaxcap.data.parts`.
     """
 
     frame: Frame
@@ -35,20 +36,23 @@ class Showing:
     regions: int = 0
     features: int = 0
     crop: float = 1.0
+    fast: bool = False
 
     @classmethod
     def of(cls, data: ConfigDict) -> "Showing":
         """What `config.data` says.
 
         Raises:
-          UserError: a field of the frame is out of range.
+          UserError: a field of the frame is out of range, or packages are not there.
         """
-        return cls(Frame.of(data), data.images, data.regions, data.features, data.crop)
+        if data.fast:
+            check_fast()
+        return cls(Frame.of(data), data.images, data.regions, data.features, data.crop, data.fast)
 
     def photographs(
         self,
         name: str,
-        pictures: Sequence[Image.Image],
+        pictures: Sequence[Picture],
         boxes: Sequence[Sequence[Box]],
         rng: np.random.Generator | None = None,
     ) -> Arrays:
@@ -76,11 +80,12 @@ class Showing:
         for number, picture in enumerate(pictures):
             part = None
             if rng is not None and self.crop < 1:
-                part = self.frame.random_part(picture.size, self.crop, deepcopy(rng))
+                own = rng if len(pictures) == 1 else deepcopy(rng)
+                part = self.frame.random_part(size_of(picture), self.crop, own)
             row = {"image": self.frame(picture, part)}
             if self.regions:
                 given = np.array(boxes[number][: self.regions], np.float64).reshape(-1, 4)
-                placed, real = self.frame.boxes(given, picture.size, part)
+                placed, real = self.frame.boxes(given, size_of(picture), part)
                 row |= self._regions(placed, real)
             rows.append(row)
         return in_slots(name, rows, self._nothing(), self.images)
@@ -141,7 +146,10 @@ def in_slots(name: str, rows: Sequence[Arrays], nothing: Arrays, images: int) ->
             "(data.images)."
         )
     each = [*rows, *[nothing] * (images - len(rows))]
-    joined = {key: np.stack([row[key] for row in each]) for key in nothing}
+    if images == 1:  # and there is no need of a copy
+        joined = {key: each[0][key][None] for key in nothing}
+    else:
+        joined = {key: np.stack([row[key] for row in each]) for key in nothing}
     return joined | {"present": np.arange(images) < len(rows)}
 
 

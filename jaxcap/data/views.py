@@ -8,6 +8,7 @@ import numpy as np
 from array_record.python.array_record_data_source import ArrayRecordDataSource
 
 from jaxcap.data.image import ImageError, decode_rgb
+from jaxcap.data.parts import decode_for_part
 from jaxcap.data.record import Source
 from jaxcap.data.regions import features_of
 from jaxcap.data.showing import Arrays, Showing, in_slots
@@ -33,7 +34,9 @@ class Pixels:
           UserError: the record has too many images.
         """
         record = self.source[index]
-        pictures = [decode_rgb(image) for image in record.images]
+        parts = rng is not None and self.showing.crop < 1
+        decode = decode_for_part if parts and self.showing.fast else decode_rgb
+        pictures = [decode(image) for image in record.images]
         name = f"The record {record.image_id} of {self.source.name}"
         return self.showing.photographs(name, pictures, record.boxes, rng)
 
