@@ -90,7 +90,7 @@ def _loop(experiment: Experiment, run: Run, state: TrainState, mesh: Mesh) -> bo
     lost: list[int] = []  # images of this process since the last look
     with closing(batches), _sigterm() as stops, Bar(start, config.steps) as bar:
         for step in range(start + 1, config.steps + 1):
-            with clock.waiting():
+            with clock.waiting(state.step):
                 rows = next(batches)
                 batch = to_devices(rows, mesh)
             lost += left_out(rows)
@@ -211,7 +211,7 @@ class Window:
 
 
 class Clock:
-    """Wall time of the steps, and how much of it was spent waiting for data."""
+    """Wall time of the steps, and how much of it the devices had nothing to do for want of data."""
 
     def __init__(self) -> None:
         self.reset()
@@ -221,11 +221,19 @@ class Clock:
         self._begin, self._waited = time.perf_counter(), 0.0
 
     @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Count the time inside as waiting."""
+    def waiting(self, last: jax.Array) -> Iterator[None]:
+        """Count the time inside as waiting, if the last step is done by its end.
+
+        The program runs ahead of the devices: as long as they have work, data are not late.
+        Of a wait in which they end it, all is counted, so that it is at most so much.
+
+        Args:
+          last: made by the last step.
+        """
         begin = time.perf_counter()
         yield
-        self._waited += time.perf_counter() - begin
+        if last.is_ready():
+            self._waited += time.perf_counter() - begin
 
     def read(self, images: int, captions: int) -> dict[str, float]:
         """Rates since the last reset."""
