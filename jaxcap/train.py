@@ -221,14 +221,14 @@ class Clock:
         self._begin, self._waited = time.perf_counter(), 0.0
 
     @contextmanager
-    def waiting(self, last: jax.Array) -> Iterator[None]:
+    def waiting(self, last: Any) -> Iterator[None]:
         """Count the time inside as waiting, if the last step is done by its end.
 
         The program runs ahead of the devices: as long as they have work, data are not late.
         Of a wait in which they end it, all is counted, so that it is at most so much.
 
         Args:
-          last: made by the last step.
+          last: an array that the last step made.
         """
         begin = time.perf_counter()
         yield
