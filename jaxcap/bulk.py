@@ -24,6 +24,7 @@ from jaxcap.data.pipeline import trouble
 from jaxcap.errors import UserError
 from jaxcap.experiment import Experiment
 from jaxcap.log import console
+from jaxcap.models.product import for_steps
 from jaxcap.partition import check_batch
 from jaxcap.run import Run
 
@@ -83,7 +84,7 @@ def caption_all(
         console.print(f"Nothing to do: part {part[0]} of {part[1]} is in {out}.")
         return 0
     mine = Shards(tuple(left), shard, total)
-    stream = _captions(experiment, experiment.restore_variables(run, step), mine)
+    stream = _captions(experiment, for_steps(experiment.restore_variables(run, step)), mine)
     with jax.set_mesh(experiment.mesh), _bar() as bar, closing(stream) as lines:
         task, begin, done = bar.add_task("captions", total=len(mine), rate=""), time.time(), 0
         for number in mine.numbers:

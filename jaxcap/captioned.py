@@ -10,7 +10,6 @@ from jax.sharding import Mesh
 from jaxtyping import Float, Int
 
 from jaxcap.data.pipeline import EvalExample, eval_batches
-from jaxcap.models.product import for_steps
 from jaxcap.partition import rows_here, to_devices, to_host
 
 Captioning = Callable[[Any, Mapping[str, Any]], Any]
@@ -51,14 +50,13 @@ def captioned(
 
     Args:
       captioning: of `jaxcap.decode.captions.captioner`, compiled by `over_batch`.
-      variables: of the model.
+      variables: of the model, for its steps (`jaxcap.models.product.for_steps`).
       example: the split and how it is shown.
       mesh: that `captioning` was compiled for.
       indices: of the images.
       batch_size: over all devices.
       workers: of the pipeline.
     """
-    variables = for_steps(variables)
     rows, beyond = rows_here(batch_size, mesh), len(example.source)
     batches = eval_batches(example, indices, batch_size=batch_size, workers=workers, rows=rows)
     with closing(batches):

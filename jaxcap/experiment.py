@@ -34,6 +34,7 @@ from jaxcap.lora import fresh_adapters, merged, without_adapters
 from jaxcap.memory_store import memory_store
 from jaxcap.models import build
 from jaxcap.models.captioning import CaptionModel
+from jaxcap.models.product import for_steps
 from jaxcap.models.shown import Shown
 from jaxcap.optim import Params, check_parts, optimizer, split
 from jaxcap.partition import check_batch, make_mesh, over_batch, shardings
@@ -270,7 +271,7 @@ class Experiment:
         check_batch(config.eval.batch_size, self.mesh)
         return evaluate(
             self.captioning,
-            variables,
+            for_steps(variables),
             self.eval_example,
             self.mesh,
             batch_size=config.eval.batch_size,
