@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -43,6 +43,7 @@ def turned(orientation):
     return exif
 
 
+@settings(deadline=None)
 @given(st.integers(1, 70), st.integers(1, 70), st.integers(20, 100), st.sampled_from([0, 1, 2]))
 def test_a_plain_jpeg_has_the_pixels_that_pillow_gives(width, height, quality, subsampling):
     data = encoded(photograph(width, height), quality=quality, subsampling=subsampling)
@@ -66,6 +67,7 @@ def test_all_other_files_are_left_to_pillow(data):
     np.testing.assert_array_equal(np.asarray(decode_for_part(data)), np.asarray(decode_rgb(data)))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=4), st.integers(0, 3000), st.booleans())
 def test_what_is_damaged_is_what_it_is_to_pillow(noise, position, cut):
     data = encoded(photograph(60, 50))
