@@ -17,7 +17,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxtyping import Array, Float
 
 TURNED = "turned"
-FEW = 48  # rows; from 64 on the usual order is as fast
+FEW = 48  # rows; from 64 on the usual order is about as fast
 
 
 class Dense(nn.Module):
@@ -49,7 +49,7 @@ class Dense(nn.Module):
 def times_kernel(
     module: nn.Module, x: Float[Array, "*B D"], kernel: Float[Array, "D N"]
 ) -> Float[Array, "*B N"]:
-    """X @ kernel, in the type of x; the kernel is a module's parameter of that name."""
+    """The product with a module's parameter `kernel`, in the type of x."""
     if module.has_variable(TURNED, "kernel") and _are_few(x):
         return _turned_first(x, module.get_variable(TURNED, "kernel"), None)
     return jnp.einsum("...d,dn->...n", x, kernel.astype(x.dtype))
@@ -82,7 +82,10 @@ def for_steps(variables: Any) -> Any:
         for path, leaf in flatten_dict(variables["params"]["decoder"]).items()
         if path[-1] == "kernel"
     }
-    turned = {path: _turn(leaf, 2 if "out" in path else 1) for path, leaf in kernels.items()}
+    # Out of the heads all dimensions but the last are inputs, anywhere else the first alone is.
+    turned = {
+        path: _turn(leaf, leaf.ndim - 1 if "out" in path else 1) for path, leaf in kernels.items()
+    }
     return {**variables, TURNED: {"decoder": unflatten_dict(turned)}}
 
 
