@@ -88,7 +88,7 @@ class Drops(nn.Module):
     def __call__(self):
         return through(
             [Dropout(0.5, name=f"layer_{i}") for i in range(3)],
-            lambda layer, x, row: x + row * layer(jnp.ones_like(x), True),
+            lambda layer, x, row: x + row * layer(jnp.ones((1, 64)), True),
             jnp.zeros((3, 64)),
             list(jnp.eye(3)[:, :, None]),
             scan=True,
