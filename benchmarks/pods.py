@@ -3,7 +3,8 @@
 python benchmarks/pods.py [--configs configs/coco.py ...] [--topologies v5e:4x4 ...] [--fsdp 16]
     [--images 32] [--out FOLDER]
 
-It needs libtpu (pip install -e ".[tpu]") and no TPU. Each program takes minutes to compile.
+With --fsdp -1 all chips share out the parameters, however many there are. It needs libtpu
+(pip install -e ".[tpu]") and no TPU. Each program takes minutes to compile.
 """
 
 import argparse
@@ -25,7 +26,7 @@ def row(name: str, topology: str, fsdp: int, images: int) -> dict[str, object]:
     """What a chip needs for a step, with so many images on each."""
     file, _, arg = name.partition(":")
     config = run_path(str(ROOT / file))["get_config"](arg)
-    config.mesh = {"data": -1, "fsdp": fsdp, "tensor": 1}
+    config.mesh = {"data": 1 if fsdp == -1 else -1, "fsdp": fsdp, "tensor": 1}
     chips = topology_mesh(config, topology).size
     config.batch_size = images * chips
     need, chip = compile_ahead(config, topology), chip_of(topology)
@@ -33,7 +34,7 @@ def row(name: str, topology: str, fsdp: int, images: int) -> dict[str, object]:
         "config": name,
         "topology": topology,
         "chips": chips,
-        "fsdp": fsdp,
+        "fsdp": chips if fsdp == -1 else fsdp,
         "images": images,
         "memory": need.memory,
         "flops": need.flops,
@@ -62,7 +63,7 @@ def main() -> None:
             limits = " | ".join(f"{each:.1f}" for each in told["milliseconds"].values())
             memory, flops, sent = told["memory"] / 2**30, told["flops"] / 1e12, told["sent"] / 2**20
             print(
-                f"| `{name}` | {topology} | {told['chips']} | {memory:.1f} | {flops:.2f} | "
+                f"| `{name}` | {topology} | {told['chips']} | {told['fsdp']} | {memory:.2f} | {flops:.2f} | "
                 f"{sent:.0f} | {limits} | {told['bound']} | {told['ceiling']:.0%} |",
                 flush=True,
             )

@@ -1,9 +1,9 @@
 """A split with what the search finds of each image: what evaluation and the bulk job go through."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from jax.sharding import Mesh
@@ -13,6 +13,7 @@ from jaxcap.data.pipeline import EvalExample, eval_batches
 from jaxcap.partition import rows_here, to_devices, to_host
 
 Captioning = Callable[[Any, Mapping[str, Any]], Any]
+Sent = TypeVar("Sent")
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,28 @@ def captioned(
     """
     rows, beyond = rows_here(batch_size, mesh), len(example.source)
     batches = eval_batches(example, indices, batch_size=batch_size, workers=workers, rows=rows)
+
+    def searched(batch: dict[str, Any]) -> tuple[Any, ...]:
+        valid = batch.pop("valid")
+        placed = to_devices(batch, mesh)
+        captions = captioning(variables, placed)
+        marks = (placed["index"], to_devices(valid, mesh), placed["prompt_len"])
+        return (*marks, captions.tokens, captions.logps, captions.scores)
+
     with closing(batches):
-        for batch in batches:
-            valid = batch.pop("valid")
-            placed = to_devices(batch, mesh)
-            captions = captioning(variables, placed)
-            leaves = (captions.tokens, captions.logps, captions.scores)
-            marks = (placed["index"], to_devices(valid, mesh), placed["prompt_len"])
-            for index, shown, prompt, *found in zip(*to_host((*marks, *leaves)), strict=True):
+        for sent in one_ahead(map(searched, batches)):
+            for index, shown, prompt, *found in zip(*to_host(sent), strict=True):
                 if index < beyond:
                     yield Found(int(index), bool(shown), int(prompt), *found)
+
+
+def one_ahead(work: Iterable[Sent]) -> Iterator[Sent]:
+    """The same, each sent to the devices before the one in front of it is waited for.
+
+    They go on while the host reads what they have done.
+    """
+    waiting: list[Sent] = []
+    for sent in work:
+        yield from waiting
+        waiting = [sent]
+    yield from waiting

@@ -99,6 +99,7 @@ def base() -> ConfigDict:
     config.eval.batch_size = 64
     config.eval.images = 0  # of the split, at the evaluations during training; 0 is all
     config.log_every = 20  # steps
+    config.profile = 0  # steps of each start that are traced into the run's profile/; 0 is none
     config.checkpoint_every = 1000  # steps
     config.lock()
     parts = (config.model[part] for part in ("encoder", "stage", "bridge", "decoder"))
@@ -147,6 +148,8 @@ def check(config: ConfigDict) -> None:
     for name, every in rhythm.items():
         if every < 1:
             raise UserError(f"{name} is {every}; expected 1 or more; past the last step is never.")
+    if config.profile < 0:
+        raise UserError(f"profile is {config.profile}; expected steps to trace, 0 or more.")
     if not 0 < config.optim.decay <= 1:
         raise UserError(
             f"optim.decay is {config.optim.decay}; expected more than 0, and 1 at most."

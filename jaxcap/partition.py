@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax import Array
+from jax.experimental.mesh_utils import create_device_mesh
 from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
@@ -55,7 +56,9 @@ def make_mesh(sizes: Mapping[str, int], devices: Sequence[jax.Device] | None = N
             f"The mesh {asked} does not fit the {len(devices)} devices of this run: the product of "
             "the sizes must be their number (one size may be -1: what is left)."
         )
-    return jax.make_mesh(shape, AXES, axis_types=(AxisType.Auto,) * 3, devices=devices)
+    # An axis may be part of a dimension of the chips' torus: 16 of 8 x 8 x 8.
+    placed = create_device_mesh(shape, devices, allow_split_physical_axes=True)
+    return Mesh(placed, AXES, axis_types=(AxisType.Auto,) * 3)
 
 
 def check_batch(batch_size: int, mesh: Mesh, parts: int = 1) -> None:

@@ -26,6 +26,7 @@ from jaxcap.run import Run
 from jaxcap.samples import draw_samples
 from jaxcap.state import TrainState
 from jaxcap.summary import print_parameters, print_program
+from jaxcap.tracer import Tracer
 from jaxcap.train_step import make_step, trace_step
 
 RECONSTRUCTED = 16  # images in reconstructions.png
@@ -88,8 +89,10 @@ def _loop(experiment: Experiment, run: Run, state: TrainState, mesh: Mesh) -> bo
     step_function = make_step(experiment.model, config, experiment.optimizer, experiment.tokenizer)
     compiled, clock, window = None, Clock(), Window(start)
     lost: list[int] = []  # images of this process since the last look
-    with closing(batches), _sigterm() as stops, Bar(start, config.steps) as bar:
+    tracer = Tracer(run.path / "profile", start, config.profile)
+    with closing(batches), _sigterm() as stops, Bar(start, config.steps) as bar, tracer:
         for step in range(start + 1, config.steps + 1):
+            tracer.before(step, state)
             with clock.waiting(state.step):
                 rows = next(batches)
                 batch = to_devices(rows, mesh)
@@ -99,7 +102,8 @@ def _loop(experiment: Experiment, run: Run, state: TrainState, mesh: Mesh) -> bo
                 compiled = traced.lower().compile()
                 print_program(traced, compiled, mesh, config.batch_size)
                 clock.reset()
-            state, metrics = compiled(state, batch)
+            with jax.profiler.StepTraceAnnotation("train", step_num=step):
+                state, metrics = compiled(state, batch)
             window.add(metrics)
             bar.step(step)
 

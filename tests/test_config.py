@@ -31,6 +31,13 @@ def test_every_no_step_is_never(name):
         check(config)
 
 
+def test_fewer_than_no_steps_cannot_be_traced():
+    config = get_config()
+    config.profile = -1
+    with pytest.raises(UserError, match="profile is -1; expected steps to trace, 0 or more"):
+        check(config)
+
+
 @pytest.mark.parametrize("decay", [0.0, -0.5, 1.5])
 def test_a_rate_that_is_stepped_down_stays_a_rate(decay):
     config = get_config()

@@ -8,8 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
+import tiny_run
 
 from jaxcap.experiment import Experiment
 from jaxcap.modes import evaluate_run
@@ -66,7 +68,7 @@ def command(tmp_path_factory):
             found = told(process, processes, port) if told else []
             words = [
                 *(programs[process] if programs else ("-m", "jaxcap.main")),
-                f"--config={HERE / 'tiny_run.py'}:random",
+                f"--config={tiny_run.__file__}:random",
                 f"--workdir={folder / name}",
                 f"--config.steps={STEPS}",
                 "--config.checkpoint_every=4",
@@ -126,6 +128,12 @@ def test_two_processes_are_one_run(command, alone, tmp_path):
     assert f"step {STEPS}/{STEPS}" in first
     assert "step" not in second
     run = Run(folder)  # restored on the eight devices of this process
+    states = [Experiment.of_run(each, {}).restore(each, STEPS) for each in (run, Run(alone))]
+    assert all(leaf.sharding.num_devices == 8 for leaf in jax.tree.leaves(states))
+    for name, leaf in states[1].trained.items():
+        if not name.endswith("key/bias"):  # whose gradient is nothing but rounding
+            found = states[0].trained[name]
+            np.testing.assert_allclose(found, leaf, rtol=1e-3, atol=1e-4, err_msg=name)
     evaluate_run(Experiment.of_run(run, {}), run, tmp_path)
     said = (tmp_path / "predictions.json").read_text()
     assert said == (folder / "predictions.json").read_text()

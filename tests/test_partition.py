@@ -46,6 +46,16 @@ def test_what_8_devices_wrote_is_read_on_any_mesh(run, written, sizes):
     assert all(jax.tree.leaves(jax.tree.map(lambda leaf, s: leaf.sharding == s, state, layout)))
 
 
+def test_8_devices_then_4_then_1_hand_a_state_on(run, written, tmp_path):
+    """As a run does that is moved to fewer devices, twice."""
+    step, four = run.latest_step(), Run(tmp_path)
+    four.save(on_mesh(run, {"data": 2, "fsdp": 2}).restore(run, step))
+    four.wait()
+    state = on_mesh(run, {"data": 1}).restore(four, step)
+    assert {leaf.sharding.num_devices for leaf in jax.tree.leaves(state)} == {1}
+    jax.tree.map(np.testing.assert_array_equal, state, written)
+
+
 def steps_on(sizes, run, changes):
     """The state and losses after three steps on the same batches."""
     experiment = on_mesh(run, sizes, changes)

@@ -178,8 +178,9 @@ def test_bad_luck(photographs, tmp_path, capsys):
         train(config, run)
     assert Run(run).steps() == [0]
 
-    config.optim.lr = 1e-3
+    config.optim.lr, config.profile = 1e-3, 1
     train(config, run)
+    assert list((run / "profile").rglob("perfetto_trace.json.gz"))
     assert Run(run).latest_step() == config.steps
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [line["unreadable"] for line in lines if "loss" in line] == [

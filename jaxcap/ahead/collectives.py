@@ -2,6 +2,10 @@
 
 A collective in a loop counts as often as the loop goes round, which the text tells: where a while
 has no `known_trip_count`, it is the constant that its condition compares the counter with.
+
+TPUs have two ways of their own to write one. What goes on beside other work stands in the fusion
+that starts it, again in each that it goes on beside, and again in the one that ends it. And a
+reduce-scatter is a fusion of an all-reduce with the slice of it that is kept.
 """
 
 import math
@@ -22,6 +26,7 @@ _CALLS = re.compile(
     r"\{?((?:%?[\w.\-]+(?:, )?)+)"
 )
 _CONSTANT = re.compile(r"s32\[\]\S* constant\((\d+)\)")
+_MESH = re.compile(r"replica_groups=mesh\[(.*?)\](?:, device_ids=\(.*?\))? \{(.*?)\}")
 
 
 class Collective(NamedTuple):
@@ -74,7 +79,10 @@ def _computations(text: str) -> dict[str, list[str]]:
 def _of(
     name: str, computations: dict[str, list[str]], devices: int, times: int
 ) -> Iterator[Collective]:
-    for line in computations.get(name, ()):
+    lines = computations.get(name, ())
+    if name.startswith("async_collective_fusion") or any("AsyncCollectiveDone" in x for x in lines):
+        return  # told of where it starts
+    for line in lines:
         if found := _COLLECTIVE.search(line):
             shapes, kind, started = found.groups()
             sizes = list(map(_bytes, _SHAPE.findall(shapes)))
@@ -82,6 +90,8 @@ def _of(
             group = _group(line, devices)
             if kind == "reduce-scatter":
                 size *= group
+            elif name.startswith("all-reduce-scatter"):
+                kind = "reduce-scatter"
             if group > 1:
                 yield Collective(kind, size, group, times)
         elif loop := _LOOP.search(line):
@@ -110,7 +120,7 @@ def _group(line: str, devices: int) -> int:
         return int(found[2])
     if found := re.search(r"replica_groups=\{\{([\d,]+)\}", line):
         return found[1].count(",") + 1
-    if found := re.search(r"replica_groups=mesh\[(.*?)\] \{(.*?)\}", line):
+    if found := _MESH.search(line):
         sizes = dict(re.findall(r"'(\w+)'=(\d+)", found[1]))
         return math.prod(int(sizes[axis]) for axis in re.findall(r"'(\w+)'", found[2]))
     return devices

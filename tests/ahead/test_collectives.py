@@ -86,19 +86,50 @@ HloModule jit_step
   ROOT %moved = f32[] collective-permute(%a), source_target_pairs={{0,1},{1,0}}
 }
 
+%fused.1 (w: bf16[1,128]) -> (bf16[1,128], bf16[16,128], u32[]) {
+  %begun = bf16[16,128]{1,0} all-gather(%w), channel_id=2, DEVICES, dimensions={0}
+  ROOT %sent = (bf16[1,128], bf16[16,128], u32[]) custom-call(%begun), custom_call_target="AsyncCollectiveStart"
+}
+
+%async_collective_fusion.2 (w: bf16[1,128], x: bf16[8,8]) -> (bf16[8,8], u32[]) {
+  %beside = bf16[16,128]{1,0} all-gather(%w), channel_id=2, DEVICES, dimensions={0}
+  ROOT %both = (bf16[8,8], u32[]) tuple(%x, %n)
+}
+
+%fused.3 (w: bf16[1,128], n: u32[]) -> bf16[16,128] {
+  %ended = bf16[16,128]{1,0} all-gather(%w), channel_id=2, DEVICES, dimensions={0}
+  ROOT %there = bf16[16,128] custom-call(%ended), custom_call_target="AsyncCollectiveDone"
+}
+
+%all-reduce-scatter.4.clone (g: f32[16,4]) -> f32[4,4] {
+  %whole = f32[16,4]{1,0} all-reduce(%g), replica_groups={{0,1,2,3},{4,5,6,7}}, to_apply=%add
+  ROOT %mine = f32[4,4]{1,0} dynamic-slice(%whole, %id, %zero), dynamic_slice_sizes={4,4}
+}
+
 ENTRY %main (p: bf16[8,128]) -> bf16[8,128] {
+  %a0 = (bf16[1,128], bf16[16,128], u32[]) fusion(%w), kind=kCustom, calls=%fused.1
+  %a1 = (bf16[8,8], u32[]) fusion(%w, %x), kind=kOutput, calls=%async_collective_fusion.2
+  %a2 = bf16[16,128] fusion(%w, %n), kind=kCustom, calls=%fused.3
+  %rs = f32[4,4] fusion(%g), kind=kCustom, calls=%all-reduce-scatter.4.clone
   %loop = (s32[]{:T(128)}, bf16[8,128]{1,0}) while(%tuple), condition=%more, body=%layer
   %go = f32[] call(%a), to_apply=%called
   %both = (f32[4,4]{1,0:T(4,128)}, f32[]) all-reduce(%a, %b), AXES, to_apply=%add
   ROOT %alone = f32[2]{0} all-reduce(%c), replica_groups={{0},{1}}, to_apply=%add
 }
-""".replace("GROUPS", "replica_groups=[2,8]<=[16]").replace(
-    "AXES", "replica_groups=mesh['x'=4,'y'=4] {'y'}"
-)
+"""
+for name, groups in {
+    "GROUPS": "[2,8]<=[16]",
+    "AXES": "mesh['x'=4,'y'=4] {'y'}",
+    "DEVICES": "mesh['x'=1,'y'=2,'z'=8], device_ids=([8,2]T(1,0)) {'y','z'}",
+}.items():
+    TPU = TPU.replace(name, f"replica_groups={groups}")
 
 
 def test_the_dialect_of_tpus():
-    gathered, moved, reduced = collectives(TPU, 16)
+    beside, scattered, gathered, moved, reduced = collectives(TPU, 16)
+    assert beside == Collective("all-gather", 16 * 128 * 2, 16, 1)
+    assert scattered == Collective("reduce-scatter", 16 * 4 * 4, 4, 1)
+    assert scattered.sent == 16 * 4 * 4 * 3 / 4
     assert (moved.kind, moved.sent) == ("collective-permute", 4)
     assert gathered == Collective("all-gather", 8 * 128 * 2, 8, 12)
     assert reduced == Collective("all-reduce", 4 * 4 * 4 + 4, 4, 1)
