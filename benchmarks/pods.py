@@ -63,8 +63,8 @@ def main() -> None:
             limits = " | ".join(f"{each:.1f}" for each in told["milliseconds"].values())
             memory, flops, sent = told["memory"] / 2**30, told["flops"] / 1e12, told["sent"] / 2**20
             print(
-                f"| `{name}` | {topology} | {told['chips']} | {told['fsdp']} | {memory:.2f} | {flops:.2f} | "
-                f"{sent:.0f} | {limits} | {told['bound']} | {told['ceiling']:.0%} |",
+                f"| `{name}` | {topology} | {told['chips']} | {told['fsdp']} | {memory:.2f} | "
+                f"{flops:.2f} | {sent:.0f} | {limits} | {told['bound']} | {told['ceiling']:.0%} |",
                 flush=True,
             )
 

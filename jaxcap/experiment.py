@@ -111,9 +111,8 @@ class Experiment:
                 *init_variables(self.model, self.config, key), self.config, self.optimizer
             )
 
-        key = jax.random.key(self.config.seed)
-        layout = shardings(jax.eval_shape(make, key), self.mesh)
-        state = jax.jit(make, out_shardings=layout)(key)
+        layout = jax.tree.map(lambda leaf: leaf.sharding, self.abstract_state())
+        state = jax.jit(make, out_shardings=layout)(jax.random.key(self.config.seed))
         if self.config.init_from:
             ready, report = self._model_of(Run(self.config.init_from))
         else:

@@ -1,7 +1,8 @@
 """What the devices of a compiled program send each other, read from its HLO.
 
 A collective in a loop counts as often as the loop goes round, which the text tells: where a while
-has no `known_trip_count`, it is the constant that its condition compares the counter with.
+has no `known_trip_count`, its counter goes from 0 to the constant that its condition has, by what
+its body adds.
 
 TPUs have two ways of their own to write one. What goes on beside other work stands in the fusion
 that starts it, again in each that it goes on beside, and again in the one that ends it. And a
@@ -25,7 +26,9 @@ _CALLS = re.compile(
     r"(?:calls|branch_computations|true_computation|false_computation| call\(.*to_apply)="
     r"\{?((?:%?[\w.\-]+(?:, )?)+)"
 )
-_CONSTANT = re.compile(r"s32\[\]\S* constant\((\d+)\)")
+_CONSTANT = re.compile(r"%?([\w.\-]+) = [su]32\[\]\S* constant\((\d+)\)")
+_FIELD = re.compile(r"[su]32\[\]\S* get-tuple-element\(.*index=(\d+)")
+_ADDED = re.compile(r"%?([\w.\-]+) = [su]32\[\]\S* add\(%?([\w.\-]+), %?([\w.\-]+)\)")
 _MESH = re.compile(r"replica_groups=mesh\[(.*?)\](?:, device_ids=\(.*?\))? \{(.*?)\}")
 
 
@@ -96,13 +99,29 @@ def _of(
                 yield Collective(kind, size, group, times)
         elif loop := _LOOP.search(line):
             condition, body = loop.groups()
-            told = _TRIPS.search(line) or _CONSTANT.search("\n".join(computations[condition]))
-            rounds = int(told[1]) if told else 1
+            told = _TRIPS.search(line)
+            rounds = int(told[1]) if told else _rounds(computations[condition], computations[body])
             yield from _of(body, computations, devices, times * rounds)
         else:
             for names in _CALLS.findall(line):
                 for called in names.split(", "):
                     yield from _of(called.lstrip("%"), computations, devices, times)
+
+
+def _rounds(condition: list[str], body: list[str]) -> int:
+    """How often a loop goes round: each time it adds to one of its fields, up to a limit."""
+    limits = [int(number) for _, number in _CONSTANT.findall("\n".join(condition))]
+    places = _FIELD.findall("\n".join(condition))
+    root = next((line for line in body if "ROOT" in line), "")
+    left = re.findall(r"%?([\w.\-]+)(?=[,)])", root.partition(" tuple(")[2])
+    if not limits or not places or int(places[0]) >= len(left):
+        return limits[0] if limits else 1
+    constants = {name: int(number) for name, number in _CONSTANT.findall("\n".join(body))}
+    for name, *terms in _ADDED.findall("\n".join(body)):
+        if name == left[int(places[0])]:
+            step = next((constants[term] for term in terms if term in constants), 1)
+            return -(-limits[0] // step)
+    return limits[0]
 
 
 def _bytes(shape: tuple[str, str]) -> int:

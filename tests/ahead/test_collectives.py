@@ -82,13 +82,27 @@ HloModule jit_step
   %done = bf16[8,128]{1,0} all-gather-done(%start)
 }
 
+%few (at: (f32[8], u32[])) -> pred[] {
+  %most = u32[]{:T(128)} constant(8)
+  %there = u32[]{:T(128)} get-tuple-element(%at), index=1
+  ROOT %below = pred[]{:T(512)} compare(%there, %most), direction=LT
+}
+
+%round (at: (f32[8], u32[])) -> (f32[8], u32[]) {
+  %two = u32[]{:T(128)} constant(2)
+  %now = u32[]{:T(128)} get-tuple-element(%at), index=1
+  %on = f32[8]{0} collective-permute(%x), source_target_pairs={{0,1},{1,0}}
+  %next = u32[]{:T(128)} add(%now, %two)
+  ROOT %both.1 = (f32[8]{0}, u32[]{:T(128)}) tuple(%on, /*index=1*/%next)
+}
+
 %called (a: f32[]) -> f32[] {
   ROOT %moved = f32[] collective-permute(%a), source_target_pairs={{0,1},{1,0}}
 }
 
 %fused.1 (w: bf16[1,128]) -> (bf16[1,128], bf16[16,128], u32[]) {
   %begun = bf16[16,128]{1,0} all-gather(%w), channel_id=2, DEVICES, dimensions={0}
-  ROOT %sent = (bf16[1,128], bf16[16,128], u32[]) custom-call(%begun), custom_call_target="AsyncCollectiveStart"
+  ROOT %sent = (bf16[16,128], u32[]) custom-call(%begun), custom_call_target="AsyncCollectiveStart"
 }
 
 %async_collective_fusion.2 (w: bf16[1,128], x: bf16[8,8]) -> (bf16[8,8], u32[]) {
@@ -113,6 +127,7 @@ ENTRY %main (p: bf16[8,128]) -> bf16[8,128] {
   %rs = f32[4,4] fusion(%g), kind=kCustom, calls=%all-reduce-scatter.4.clone
   %loop = (s32[]{:T(128)}, bf16[8,128]{1,0}) while(%tuple), condition=%more, body=%layer
   %go = f32[] call(%a), to_apply=%called
+  %ring = (f32[8], u32[]) while(%begin), condition=%few, body=%round
   %both = (f32[4,4]{1,0:T(4,128)}, f32[]) all-reduce(%a, %b), AXES, to_apply=%add
   ROOT %alone = f32[2]{0} all-reduce(%c), replica_groups={{0},{1}}, to_apply=%add
 }
@@ -126,7 +141,8 @@ for name, groups in {
 
 
 def test_the_dialect_of_tpus():
-    beside, scattered, gathered, moved, reduced = collectives(TPU, 16)
+    beside, scattered, gathered, moved, passed, reduced = collectives(TPU, 16)
+    assert passed == Collective("collective-permute", 8 * 4, 16, 4)
     assert beside == Collective("all-gather", 16 * 128 * 2, 16, 1)
     assert scattered == Collective("reduce-scatter", 16 * 4 * 4, 4, 1)
     assert scattered.sent == 16 * 4 * 4 * 3 / 4
