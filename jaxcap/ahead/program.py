@@ -20,6 +20,14 @@ from jaxcap.partition import batch_sharding, check_batch, make_mesh, over_batch
 from jaxcap.state import linen_variables
 from jaxcap.train_step import make_step, trace_step
 
+# What libtpu would otherwise ask a cloud for, and complain that it is not there.
+NO_CHIP = {
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-1",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",  # as no chip is taken
+}
+
 
 def topology_mesh(config: ConfigDict, topology: str) -> Mesh:
     """The config's mesh over the chips of a topology, such as "v5e:16x16".
@@ -27,8 +35,8 @@ def topology_mesh(config: ConfigDict, topology: str) -> Mesh:
     Raises:
       UserError: libtpu is not there, or knows no such topology.
     """
-    os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")  # asks a cloud that is not there
-    os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")  # no chip is taken
+    for name, value in NO_CHIP.items():
+        os.environ.setdefault(name, value)
     from jax.experimental import topologies
 
     try:
