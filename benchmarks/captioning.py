@@ -103,7 +103,7 @@ def main() -> None:
         contenders = {"jaxcap, float32": ours(run, batch, images)}
         for name, model in peers.items():
             contenders[f"Transformers, {name}"] = theirs(model, batch, images)
-        times = by_turns(contenders, args.rounds)
+        times = by_turns(contenders, args.rounds, warm=1)
         said = [call() for call in contenders.values()]
         same = np.mean(said[0] == said[1][:, 1:])  # of the first peer
         base = times["jaxcap, float32"].median

@@ -99,7 +99,7 @@ def main() -> None:
         "PyTorch, eager": (theirs(images, tokens, compiled=False), 1),
         "PyTorch, compiled": (theirs(images, tokens, compiled=True), 1),
     }
-    times = by_turns({name: call for name, (call, _) in contenders.items()}, args.rounds)
+    times = by_turns({name: call for name, (call, _) in contenders.items()}, args.rounds, warm=1)
     rates = {
         name: args.images * captions / times[name].median
         for name, (_, captions) in contenders.items()

@@ -34,15 +34,25 @@ class Times(NamedTuple):
         return f"{self.median:.3f} s ({low:.3f} to {high:.3f}); the first {self.first:.1f} s"
 
 
-def by_turns(contenders: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, Times]:
+def by_turns(
+    contenders: Mapping[str, Callable[[], object]], rounds: int, warm: int = 0
+) -> dict[str, Times]:
     """Call each once, then all of them in turn, A B A B, `rounds` times.
 
     A contender returns when its work is done, and not when it has been sent off.
+
+    Args:
+      contenders: by name.
+      rounds: calls of each that are timed.
+      warm: calls before each of them that are not: memory that was given back while another had its
+        turn is fetched anew in the first, which on a virtual machine takes seconds for gigabytes.
     """
     first = {name: _seconds(call) for name, call in contenders.items()}
     later: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, call in contenders.items():
+            for _ in range(warm):
+                call()
             later[name].append(_seconds(call))
     return {name: Times(first[name], later[name]) for name in contenders}
 
