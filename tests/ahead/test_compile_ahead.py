@@ -77,6 +77,10 @@ def test_shared_parameters_are_gathered_where_they_are_used_and_no_activation_is
     words = ids * config.model.decoder.width
     assert sum(each.size for each in found if each.kind == "all-to-all") <= 2 * words
     assert sum(each.times * each.size for each in gathered) <= 2 * sum(sizes)
+    # Gradients, once each; those of the words are summed up for each of their two uses.
+    whole = sum(4 * math.prod(leaf.shape) for leaf in params.values())
+    summed = sum(each.times * each.size for each in found if each.kind == "all-reduce")
+    assert whole <= summed <= 1.15 * whole
 
 
 def test_a_search_sends_nothing_and_goes_round_for_each_word(here, config):

@@ -21,9 +21,9 @@ if importlib.util.find_spec("libtpu") is None:
 ROOT, CHIPS = Path(__file__).parents[2], 16
 
 
-def report(*flags):
+def report(*flags, config="configs/coco.py", topology=f"v5e:4x{CHIPS // 4}"):
     """What `--mode=compile` prints, by the first word of each line; in a process of its own."""
-    words = ["--config=configs/coco.py", "--mode=compile", f"--topology=v5e:4x{CHIPS // 4}", *flags]
+    words = [f"--config={config}", "--mode=compile", f"--topology={topology}", *flags]
     told = subprocess.run(
         [sys.executable, "-m", "jaxcap.main", *words],
         cwd=ROOT,
@@ -61,3 +61,13 @@ def test_a_search_sends_nothing():
     told = report("--what=caption", "--config.eval.batch_size=256")
     assert "Collectives" not in told
     assert number(r"compute ([\d.]+) ms", told["At"]) > 0
+
+
+def test_an_axis_of_the_mesh_may_be_a_part_of_a_side_of_the_torus():
+    told = report(
+        "--config.mesh.fsdp=8",
+        "--config.batch_size=64",
+        config="configs/coco.py:runlocal",
+        topology="v5p:4x4x4",
+    )
+    assert told["Mesh"] == ["data=8 x fsdp=8 x tensor=1 on v5p:4x4x4, 64 chips"]
