@@ -118,7 +118,7 @@ class Experiment:
         else:
             fresh = {**state.trained, **state.frozen, **state.stats}
             ready, report = start(self.config, fresh, self.tokenizer)
-        return _replaced(state, ready), report
+        return state.with_ready(ready), report
 
     def _model_of(self, run: Run) -> tuple[Params, Report]:
         """What captions in another run, by path; its adapters are merged into their kernels."""
@@ -280,25 +280,3 @@ class Experiment:
             images=images,
             workers=config.data.workers,
         )
-
-
-def _replaced(state: TrainState, ready: Params) -> TrainState:
-    """The state with the ready arrays in the place of those of the same names, laid out alike.
-
-    Every place has a copy of its own: a step of training writes over what it is given.
-    """
-
-    def put(fresh: Params) -> Params:
-        return {
-            name: jax.device_put(ready[name], leaf.sharding, may_alias=False)
-            if name in ready
-            else leaf
-            for name, leaf in fresh.items()
-        }
-
-    return state.replace(
-        trained=put(state.trained),
-        average=put(state.average),
-        frozen=put(state.frozen),
-        stats=put(state.stats),
-    )

@@ -42,6 +42,23 @@ class TrainState(flax.struct.PyTreeNode):
         params = {**self.frozen, **(self.average if trained is None else trained)}
         return linen_variables(params, self.stats)
 
+    def with_ready(self, ready: Params) -> "TrainState":
+        """The state with the ready arrays in the place of those of the same names, laid out alike.
+
+        Every place has a copy of its own: a step of training writes over what it is given.
+        """
+
+        def put(fresh: Params) -> Params:
+            return {
+                name: jax.device_put(ready[name], leaf.sharding, may_alias=False)
+                if name in ready
+                else leaf
+                for name, leaf in fresh.items()
+            }
+
+        parts = ("trained", "average", "frozen", "stats")
+        return self.replace(**{part: put(getattr(self, part)) for part in parts})
+
 
 def linen_variables(params: Params, stats: Params) -> dict[str, Any]:
     """What the model is applied with, of parameters and batch statistics by path."""

@@ -6,7 +6,7 @@ from tiny_run import get_config
 
 from jaxcap.data.sources.shapes import Shapes
 from jaxcap.errors import UserError
-from jaxcap.experiment import Experiment, _replaced
+from jaxcap.experiment import Experiment
 from jaxcap.run import Run
 from jaxcap.state import TrainState
 
@@ -49,7 +49,7 @@ def test_ready_arrays_are_copied_into_each_of_their_places():
     """A step may write over its state: two places in one buffer would end the program."""
     ready = {"x": jnp.arange(4.0)}
     fresh = {"x": jnp.zeros(4)}
-    state = _replaced(TrainState(jnp.zeros(()), fresh, fresh, {}, {}, (), jnp.zeros(())), ready)
+    state = TrainState(jnp.zeros(()), fresh, fresh, {}, {}, (), jnp.zeros(())).with_ready(ready)
     places = (ready["x"], state.trained["x"], state.average["x"])
     assert len({array.unsafe_buffer_pointer() for array in places}) == 3
     assert all((array == ready["x"]).all() for array in places)
