@@ -12,7 +12,7 @@ WARM = 2  # steps before the first traced one, which pay for what is done once
 
 
 class Tracer:
-    """Traces steps of a run into a folder, and leaves alone what is there of earlier traces.
+    """Traces steps of a run into a folder, beside what is there of earlier traces.
 
     Args:
       folder: `tensorboard --logdir` shows it, and ui.perfetto.dev its perfetto_trace.json.gz.
@@ -42,7 +42,7 @@ class Tracer:
     def _end(self) -> None:
         jax.profiler.stop_trace()
         self._begun = False
-        console.print(f"A trace of {len(self._steps)} steps is in {self._folder}")
+        console.print(f"The trace is in {self._folder}")
 
     def __enter__(self) -> "Tracer":
         return self
