@@ -9,7 +9,7 @@ and no caption ends early. It draws scaling.svg with matplotlib: pip install -e 
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from runpy import run_path
 from statistics import median
@@ -130,25 +130,26 @@ def cost(traced: jax.stages.Traced, calling: Callable[[Any], Call], rounds: int)
 
 def draw(curves: dict[str, dict[str, dict[int, Cost]]], file: Path) -> None:
     """A row for each program, a column for each thing that grows; all from 0."""
-    columns = max(map(len, curves.values()))
-    _, rows = plt.subplots(len(curves), columns, figsize=(3 * columns, 2.6 * len(curves)))
-    for row, (what, of) in zip(
-        np.reshape(rows, (len(curves), columns)), curves.items(), strict=True
-    ):
+    shape = len(curves), max(map(len, curves.values()))
+    plt.rcParams["svg.fonttype"] = "none"  # text stays text
+    _, rows = plt.subplots(*shape, figsize=(3 * shape[1], 2.6 * shape[0]), squeeze=False)
+    for row, (what, of) in zip(rows, curves.items(), strict=True):
         for axes in row[len(of) :]:
             axes.set_axis_off()
         for axes, (name, points) in zip(row, of.items(), strict=False):
-            axes.plot(list(points), [each.seconds for each in points.values()], "o-", color="C0")
-            axes.set(xlabel=name, title=what, ylim=(0, None), xlim=(0, None))
-            axes.set_ylabel("seconds", color="C0")
-            memory = axes.twinx()
-            memory.plot(
-                list(points), [each.memory / 2**30 for each in points.values()], "s--", color="C1"
-            )
-            memory.set(ylim=(0, None))
-            memory.set_ylabel("GiB", color="C1")
+            axes.set(xlabel=name, title=what, xlim=(0, 1.05 * max(points)))
+            of_time = [each.seconds for each in points.values()]
+            of_memory = [each.memory / 2**30 for each in points.values()]
+            line(axes, points, of_time, "seconds", "o-C0")
+            line(axes.twinx(), points, of_memory, "GiB", "s--C1")
     plt.tight_layout()
-    plt.savefig(file)
+    plt.savefig(file, metadata={"Date": None})
+
+
+def line(axes: plt.Axes, points: Iterable[int], values: list[float], unit: str, style: str) -> None:
+    axes.plot(list(points), values, style)
+    axes.set_ylim(0, 1.1 * max(values))
+    axes.set_ylabel(unit, color=style[-2:])
 
 
 def main() -> None:
