@@ -1,7 +1,6 @@
 """Where the time of steps goes: a trace of some of them, for TensorBoard and Perfetto."""
 
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import jax
@@ -35,23 +34,13 @@ class Tracer:
                 self._folder, create_perfetto_trace=True, profiler_options=options
             )
             self._begun = True
-        elif step == self._steps.stop and self._begun:
+        elif step == self._steps.stop:
             jax.block_until_ready(last)
-            self._end()
+            self.close()
 
-    def _end(self) -> None:
-        jax.profiler.stop_trace()
-        self._begun = False
-        console.print(f"The trace is in {self._folder}")
-
-    def __enter__(self) -> "Tracer":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End the trace that is still going on, if any."""
         if self._begun:
-            self._end()
+            jax.profiler.stop_trace()
+            self._begun = False
+            console.print(f"The trace is in {self._folder}")

@@ -90,7 +90,7 @@ def _loop(experiment: Experiment, run: Run, state: TrainState, mesh: Mesh) -> bo
     compiled, clock, window = None, Clock(), Window(start)
     lost: list[int] = []  # images of this process since the last look
     tracer = Tracer(run.path / "profile", start, config.profile)
-    with closing(batches), _sigterm() as stops, Bar(start, config.steps) as bar, tracer:
+    with closing(batches), _sigterm() as stops, Bar(start, config.steps) as bar, closing(tracer):
         for step in range(start + 1, config.steps + 1):
             tracer.before(step, state)
             with clock.waiting(state.step):

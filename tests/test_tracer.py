@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from contextlib import closing
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +23,7 @@ def traced(folder):
 
 def train(folder, steps, last, fails=None):
     work, x = jax.jit(lambda x: x + 1), jnp.zeros(())
-    with Tracer(folder, 10, steps) as tracer:
+    with closing(Tracer(folder, 10, steps)) as tracer:
         for step in range(11, last + 1):
             tracer.before(step, x)
             if step == fails:
