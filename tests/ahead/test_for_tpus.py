@@ -33,7 +33,7 @@ def report(*flags, config="configs/coco.py", topology=f"v5e:4x{CHIPS // 4}"):
         check=True,
     )
     assert told.stderr == ""
-    lines = [line.split(maxsplit=1) for line in told.stdout.splitlines()]
+    lines = [re.sub(" +", " ", line).split(maxsplit=1) for line in told.stdout.splitlines()]
     return {head: [rest for each, rest in lines if each == head] for head, _ in lines}
 
 
