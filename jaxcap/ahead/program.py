@@ -46,6 +46,8 @@ def topology_mesh(config: ConfigDict, topology: str) -> Mesh:
             f"No program can be compiled for {topology} here: {str(error).splitlines()[0]} It "
             "takes libtpu (pip install -e '.[tpu]') and a topology such as v5e:16x16."
         ) from error
+    # What is compiled for chips that are not here could not be read back.
+    jax.config.update("jax_enable_compilation_cache", False)
     return make_mesh(config.mesh.to_dict(), devices)
 
 
