@@ -1,6 +1,6 @@
 """Captions a second of ViT-B/16 + GPT-2, beside `generate` of Transformers on the same weights.
 
-python benchmarks/captioning.py [--batches 1 8] [--peers float32 bfloat16] [--rounds 5] [--out DIR]
+python benchmarks/captioning.py [--batches 1 8] [--peers float32 ...] [--rounds 5] [--out DIR]
 
 Weights are drawn at random and every caption has 20 tokens, so that both do the same work; the
 tokens that they say are compared. It needs PyTorch: pip install -e ".[torch]".
@@ -25,7 +25,11 @@ from jaxcap.decode.captions import captioner
 from jaxcap.interop.convert import convert
 from jaxcap.models.product import for_steps
 
-PEERS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+PEERS = {  # how `generate` is run: type, and whether its forward pass is by torch.compile
+    "float32": (torch.float32, False),
+    "float32, compiled": (torch.float32, True),
+    "bfloat16": (torch.bfloat16, False),
+}
 BEAMS, TOKENS, SIDE = 4, 20, 224
 SEARCH = {"beams": BEAMS, "max_len": TOKENS, "min_len": TOKENS}
 
@@ -70,6 +74,15 @@ def ours(run: Captioner, batch: int, images: np.ndarray) -> Callable[[], np.ndar
     return lambda: np.asarray(find(variables, shown).tokens[:, 0])
 
 
+def peer(model: hf.VisionEncoderDecoderModel, name: str) -> hf.VisionEncoderDecoderModel:
+    """A copy of the model that is run in one of the ways of `PEERS`."""
+    dtype, compiled = PEERS[name]
+    model = copy.deepcopy(model).to(dtype)
+    if compiled:
+        model.forward = torch.compile(model.forward, dynamic=True)  # captions grow
+    return model
+
+
 def theirs(
     model: hf.VisionEncoderDecoderModel, batch: int, images: np.ndarray
 ) -> Callable[[], np.ndarray]:
@@ -88,7 +101,7 @@ def main() -> None:
     """Print a table, and write captioning.json."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8])
-    parser.add_argument("--peers", nargs="+", default=["float32", "bfloat16"], choices=PEERS)
+    parser.add_argument("--peers", nargs="+", default=list(PEERS), choices=PEERS)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"))
     args = parser.parse_args()
@@ -97,7 +110,7 @@ def main() -> None:
         eager = published(Path(folder) / "published")
         convert(Path(folder) / "published", Path(folder) / "run")
         run = Captioner.load(Path(folder) / "run")
-    peers = {name: copy.deepcopy(eager).to(PEERS[name]) for name in args.peers}
+    peers = {name: peer(eager, name) for name in args.peers}
     rows = []
     for batch in args.batches:
         contenders = {"jaxcap, float32": ours(run, batch, images)}

@@ -45,6 +45,18 @@ def row(name: str, topology: str, fsdp: int, images: int) -> dict[str, object]:
     }
 
 
+def told(row: dict) -> str:
+    """A line of the table."""
+    memory, room = row["memory"] / 2**30, chip_of(row["topology"]).memory / 2**30
+    flops, sent = row["flops"] / 1e12, row["sent"] / 2**20
+    limits = " | ".join(f"{each:.1f}" for each in row["milliseconds"].values())
+    return (
+        f"| `{row['config'].removeprefix('configs/')}` | {row['topology']} | {row['chips']} | "
+        f"{row['fsdp']} | {memory:.2f} of {room:.0f} | {flops:.2f} | {sent:,.0f} | {limits} | "
+        f"{row['bound']} | {row['ceiling']:.0%} |"
+    )
+
+
 def main() -> None:
     """Print a line of the README's table for each, and write pods.json."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -59,14 +71,7 @@ def main() -> None:
         for topology in args.topologies:
             rows.append(row(name, topology, args.fsdp, args.images))
             write("pods", {"rows": rows}, args.out)
-            told = rows[-1]
-            limits = " | ".join(f"{each:.1f}" for each in told["milliseconds"].values())
-            memory, flops, sent = told["memory"] / 2**30, told["flops"] / 1e12, told["sent"] / 2**20
-            print(
-                f"| `{name}` | {topology} | {told['chips']} | {told['fsdp']} | {memory:.2f} | "
-                f"{flops:.2f} | {sent:.0f} | {limits} | {told['bound']} | {told['ceiling']:.0%} |",
-                flush=True,
-            )
+            print(told(rows[-1]), flush=True)
 
 
 if __name__ == "__main__":

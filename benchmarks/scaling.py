@@ -9,28 +9,20 @@ and no caption ends early. It draws scaling.svg with matplotlib: pip install -e 
 
 import argparse
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from runpy import run_path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
-import numpy as np
 from ml_collections import ConfigDict
 from turns import write
 
-from jaxcap.data.showing import Showing
-from jaxcap.data.text import build_tokenizer
-from jaxcap.decode import Search
-from jaxcap.decode.captions import captioner
-from jaxcap.experiment import Experiment
-from jaxcap.models.product import for_steps
+from jaxcap.ahead.program import PROGRAMS
 from jaxcap.partition import make_mesh
-from jaxcap.state import linen_variables
-from jaxcap.train_step import make_step, trace_step
 
 ROOT = Path(__file__).parents[1]
 WORDS = 8192
@@ -42,7 +34,6 @@ CURVES = {
     "layers": (2, 4, 6, 12),
     "pixels": (128, 192, 256, 320),
 }
-Call = Callable[[], object]
 
 
 class Cost(NamedTuple):
@@ -53,78 +44,32 @@ class Cost(NamedTuple):
     memory: int
 
 
-def experiment_of(config: ConfigDict, point: dict[str, int]) -> Experiment:
-    """The config at a point, with a vocabulary of `WORDS`, on one device."""
+def at(config: ConfigDict, point: dict[str, int]) -> ConfigDict:
+    """The config at a point, in float32 and with a vocabulary of `WORDS`."""
     config = ConfigDict(config.to_dict())
     config.model.dtype, config.model.vocab_size = "float32", WORDS
-    config.data.max_len = config.data.max_len if not point["tokens"] else point["tokens"]
+    config.batch_size = config.eval.batch_size = point["images"]
+    config.data.max_len = tokens = point["tokens"]
+    config.search = {"beams": point["beams"], "max_len": tokens, "min_len": tokens}
     config.model.decoder.depth = point["layers"] or config.model.decoder.depth
     config.data.image_size = point["pixels"] or config.data.image_size
-    return Experiment(config, build_tokenizer("word", ["a"]), make_mesh({}, jax.devices()[:1]))
+    return config
 
 
-def filled(shapes: Any) -> Any:
-    """Arrays of such shapes; what they hold does not change what there is to do."""
-    return jax.tree.map(lambda leaf: jnp.full(leaf.shape, 0.01).astype(leaf.dtype), shapes)
-
-
-def shown(config: ConfigDict, images: int) -> dict[str, np.ndarray]:
-    blank = Showing.of(config.data).blank()
-    return {name: np.zeros((images, *leaf.shape), leaf.dtype) for name, leaf in blank.items()}
-
-
-def caption(config: ConfigDict, point: dict[str, int]) -> tuple[jax.stages.Traced, Any]:
-    """The search for as many captions, all of them as long as they may be."""
-    experiment, images, tokens = experiment_of(config, point), point["images"], point["tokens"]
-    search = Search.of(beams=point["beams"], max_len=tokens, min_len=tokens)
-    numbers = np.zeros(images, np.int32)
-    batch = {
-        **shown(experiment.config, images),
-        "prompt": np.zeros((images, 0), np.int32),
-        "prompt_len": numbers,
-        "index": numbers,
-    }
-    variables = for_steps(linen_variables(*filled(experiment.abstract_variables)))
-    find = jax.jit(captioner(experiment.model, experiment.tokenizer, search))
-    traced = find.trace(variables, batch)
-    return traced, lambda compiled: lambda: jax.block_until_ready(compiled(variables, batch))
-
-
-def train(config: ConfigDict, point: dict[str, int]) -> tuple[jax.stages.Traced, Any]:
-    """A step over the images, with as many captions as the config has of each."""
-    experiment = experiment_of(config, point)
-    config = experiment.config
-    tokens = (point["images"], config.data.captions, point["tokens"])
-    batch = {
-        **shown(config, point["images"]),
-        "tokens": np.ones(tokens, np.int32),
-        "mask": np.ones(tokens, bool),
-    }
-    state = filled(experiment.abstract_state())
-    step = make_step(experiment.model, config, experiment.optimizer, experiment.tokenizer)
-
-    def calling(compiled: Any) -> Call:
-        def call() -> None:
-            nonlocal state
-            state, metrics = compiled(state, batch)
-            jax.block_until_ready(metrics)
-
-        return call
-
-    return trace_step(step, state, batch), calling
-
-
-PROGRAMS = {"caption": caption, "train": train}
-
-
-def cost(traced: jax.stages.Traced, calling: Callable[[Any], Call], rounds: int) -> Cost:
+def cost(what: str, config: ConfigDict, rounds: int) -> Cost:
+    """Of a program of `jaxcap.ahead` on one device."""
+    traced = PROGRAMS[what][0](config, make_mesh({}, jax.devices()[:1]))
     begin = time.perf_counter()
     compiled = traced.lower().compile()
-    compiling, seconds, call = time.perf_counter() - begin, [], calling(compiled)
+    compiling, seconds = time.perf_counter() - begin, []
+    # What the arrays hold does not change what there is to do.
+    given, _ = jax.tree.map(lambda leaf: jnp.full(leaf.shape, 0.01, leaf.dtype), traced.args_info)
     for _ in range(1 + rounds):
         begin = time.perf_counter()
-        call()
+        left = jax.block_until_ready(compiled(*given))
         seconds.append(time.perf_counter() - begin)
+        if what == "train":  # which works in the memory of its state
+            given = (left[0], given[1])
     return Cost(compiling, median(seconds[1:]), compiled.memory_analysis().temp_size_in_bytes)
 
 
@@ -169,7 +114,7 @@ def main() -> None:
                 continue
             points = found.setdefault(what, {}).setdefault(name, {})
             for value in values:
-                points[value] = cost(*PROGRAMS[what](config, MIDDLE | {name: value}), args.rounds)
+                points[value] = cost(what, at(config, MIDDLE | {name: value}), args.rounds)
                 told = points[value]
                 print(
                     f"{what}, {name} {value}: {told.seconds:.2f} s, {told.memory / 2**20:.0f} MiB "

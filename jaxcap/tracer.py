@@ -34,7 +34,7 @@ class Tracer:
                 self._folder, create_perfetto_trace=True, profiler_options=options
             )
             self._begun = True
-        elif step == self._steps.stop:
+        elif step == self._steps.stop and self._begun:
             jax.block_until_ready(last)
             self.close()
 

@@ -1,8 +1,14 @@
 """The devices have the next batch before the host reads the one before it."""
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
-from jaxcap.captioned import one_ahead
+from jaxcap import captioned as module
+from jaxcap.captioned import captioned, one_ahead
+from jaxcap.decode import Captions
+from jaxcap.experiment import Experiment
+from jaxcap.run import Run
 
 
 @pytest.mark.parametrize(
@@ -19,3 +25,23 @@ def test_one_is_sent_ahead_and_all_are_read_in_order(count, expected):
     for number in one_ahead(sent()):
         done.append(f"reads {number}")
     assert ", ".join(done) == expected
+
+
+def test_a_split_goes_through_it(tiny_run, monkeypatch):
+    done = []
+
+    def search(variables, batch):
+        done.append("search")
+        rows = len(batch["index"])
+        tokens = jnp.zeros((rows, 1, 2), jnp.int32)
+        return Captions(tokens, tokens.astype(jnp.float32), jnp.zeros((rows, 1)))
+
+    def to_host(tree):
+        done.append("read")
+        return tuple(map(np.asarray, tree))
+
+    monkeypatch.setattr(module, "to_host", to_host)
+    experiment = Experiment.of_run(Run(tiny_run), {})
+    found = captioned(search, {}, experiment.eval_example, experiment.mesh, range(12), batch_size=8)
+    assert [each.index for each in found] == list(range(12))
+    assert done == ["search", "search", "read", "read"]

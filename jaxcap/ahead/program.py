@@ -16,6 +16,7 @@ from jaxcap.decode import Search
 from jaxcap.decode.captions import captioner
 from jaxcap.errors import UserError
 from jaxcap.experiment import Experiment
+from jaxcap.models.product import for_steps
 from jaxcap.partition import batch_sharding, check_batch, make_mesh, over_batch
 from jaxcap.state import linen_variables
 from jaxcap.train_step import make_step, trace_step
@@ -81,6 +82,8 @@ def caption_program(config: ConfigDict, mesh: Mesh) -> jax.stages.Traced:
     }
     find = over_batch(captioner(experiment.model, experiment.tokenizer, search, config.seed), mesh)
     variables = linen_variables(*experiment.on_mesh(experiment.abstract_variables))
+    if mesh.devices.flat[0].platform == "cpu":
+        variables = jax.eval_shape(for_steps, variables)
     with jax.set_mesh(mesh):
         return find.trace(variables, _on(mesh, batch))
 

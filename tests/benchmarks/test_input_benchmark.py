@@ -1,9 +1,6 @@
 """The benchmark of the input: its contenders do the same work, in steps that take some time."""
 
-import sys
 from functools import partial
-from importlib import import_module
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,21 +9,16 @@ from PIL import Image
 from jaxcap.data.prepare import prepare
 
 pytest.importorskip("torch", reason="needs PyTorch: pip install -e '.[torch]'")
-FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture
-def benchmark(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    module = import_module("input")
-    assert Path(module.__file__).parent == FOLDER
+def benchmark(script, monkeypatch):
+    module = script("input")
     small = {"SIDE": 24, "SMALL": 32, "RECORDS": 8, "BATCH": 2, "WARM": 1, "TIMED": 1}
     for name, value in small.items():
         monkeypatch.setattr(module, name, value)
     monkeypatch.setattr(module, "prepare", partial(prepare, workers=0, progress=False))
-    yield module
-    for name in ("input", "input_torch", "turns"):
-        sys.modules.pop(name, None)
+    return module
 
 
 def test_the_contenders_do_the_same_work(benchmark, tmp_path):

@@ -1,19 +1,11 @@
 """Contenders take turns, and what warms a turn up is not in its time."""
 
-import sys
-from importlib import import_module
-from pathlib import Path
-
 import pytest
-
-FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture
-def turns(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    yield import_module("turns")
-    sys.modules.pop("turns", None)
+def turns(script):
+    return script("turns")
 
 
 @pytest.mark.parametrize(("warm", "expected"), [(0, "ab abab"), (1, "ab aabbaabb")])
