@@ -1,15 +1,21 @@
-"""gpu.sh and tpu_vm.sh hand on words and signals, and make a .venv, whole or not at all."""
+"""cpu.sh, gpu.sh and tpu_vm.sh hand on words and signals, and make a .venv, whole or not at all."""
 
 import os
 import shlex
 import signal
+import subprocess
+import sys
 
 import pytest
 from machines import WORDS
 
 SCRIPTS = pytest.mark.parametrize(
     ("script", "extra", "first"),
-    [("gpu.sh", "gpu", []), ("tpu_vm.sh", "tpu", ["--distributed"])],
+    [
+        ("cpu.sh", "pretrained", []),
+        ("gpu.sh", "gpu,pretrained", []),
+        ("tpu_vm.sh", "tpu,pretrained", ["--distributed"]),
+    ],
 )
 
 
@@ -28,14 +34,52 @@ def test_the_program_gets_every_word_and_its_status_is_handed_on(machine, script
 def test_settings_have_defaults_that_can_be_overridden(machine, script, extra, first):
     machine.put_python()
     path = machine.checkout / "launch" / script
-    given = {"JAX_COMPILATION_CACHE_DIR": "/a b", "XLA_PYTHON_CLIENT_MEM_FRACTION": "0.5"}
+    given = {
+        "JAX_COMPILATION_CACHE_DIR": "/a b",
+        "XLA_PYTHON_CLIENT_MEM_FRACTION": "0.5",
+        "GLIBC_TUNABLES": "glibc.malloc.arena_max=2",
+    }
     machine.run("bash", path)
     machine.run("bash", path, **given)
     default, own = (call["settings"] for call in machine.told("python"))
     assert default["JAX_COMPILATION_CACHE_DIR"] == str(machine.home / ".cache" / "jaxcap")
-    fraction = "0.92" if extra == "gpu" else None  # a TPU's memory is all JAX's
+    fraction = "0.92" if script == "gpu.sh" else None  # a TPU's memory is all JAX's
     assert default.get("XLA_PYTHON_CLIENT_MEM_FRACTION") == fraction
+    assert ("GLIBC_TUNABLES" in default) == (script == "cpu.sh")
     assert own.items() >= given.items()
+
+
+def test_memory_that_is_given_back_stays_with_the_program(machine):
+    """By the settings of cpu.sh; how many pages are fetched anew is what the kernel counts."""
+    machine.put_python()
+    machine.run("bash", machine.checkout / "launch" / "cpu.sh")
+    tunables = machine.told("python")[0]["settings"]["GLIBC_TUNABLES"]
+    fetched = [pages_fetched(GLIBC_TUNABLES=given) for given in ("", tunables)]
+    assert fetched[0] > 10 * fetched[1]
+
+
+def pages_fetched(**settings):
+    """By the second of two pieces of work in 256 MiB each, in a thread, as XLA has them."""
+    work = """
+import ctypes, resource, threading
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = (
+    ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p])
+def work():
+    piece = libc.malloc(2**28)
+    ctypes.memset(piece, 1, 2**28)
+    libc.free(piece)
+def in_thread():
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+in_thread()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+in_thread()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    command, settings = [sys.executable, "-c", work], {**os.environ, **settings}
+    return int(subprocess.run(command, capture_output=True, env=settings, check=True).stdout)
 
 
 @SCRIPTS
@@ -56,7 +100,7 @@ def test_a_venv_is_made_once(machine, script, extra, first):
         assert machine.run("bash", path) == (0, "")
     (made,), (installed,) = machine.told("python3"), machine.told("pip")
     assert made["words"] == ["-m", "venv", ".venv"]
-    assert installed["words"] == ["install", "--quiet", "-e", f".[{extra},pretrained]"]
+    assert installed["words"] == ["install", "--quiet", "-e", f".[{extra}]"]
     assert made["folder"] == installed["folder"] == str(machine.checkout)
     assert len(machine.told("python")) == 2
 

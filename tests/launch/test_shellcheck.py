@@ -25,7 +25,7 @@ def test_nothing_is_found(path):
     assert shellcheck(path) == (0, "")
 
 
-@pytest.mark.parametrize("name", ["gpu.sh", "tpu_vm.sh", "slurm.sbatch"])
+@pytest.mark.parametrize("name", ["cpu.sh", "gpu.sh", "tpu_vm.sh", "slurm.sbatch"])
 def test_words_that_would_be_split_are_found(name, tmp_path):
     damaged = (LAUNCH / name).read_text().replace('"$@"', "$@")
     (tmp_path / name).write_text(damaged)
