@@ -1,6 +1,6 @@
 """A config with everything it names opened: tokenizer, data, model, mesh, optimizer, search."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -86,7 +86,12 @@ class Experiment:
     @cached_property
     def abstract_variables(self) -> tuple[Any, Any]:
         """Shapes of (parameters, batch statistics)."""
-        return jax.eval_shape(lambda: init_variables(self.model, self.config, jax.random.key(0)))
+        return jax.eval_shape(self._fresh_variables, jax.random.key(0))
+
+    @cached_property
+    def _fresh_variables(self) -> Callable[[jax.Array], tuple[Params, Params]]:
+        """A key -> (parameters, batch statistics); compiled, so that it is traced once for all."""
+        return jax.jit(partial(init_variables, self.model, self.config))
 
     @cached_property
     def optimizer(self) -> optax.GradientTransformation:
@@ -107,9 +112,7 @@ class Experiment:
         """
 
         def make(key: jax.Array) -> TrainState:
-            return new_state(
-                *init_variables(self.model, self.config, key), self.config, self.optimizer
-            )
+            return new_state(*self._fresh_variables(key), self.config, self.optimizer)
 
         layout = jax.tree.map(lambda leaf: leaf.sharding, self.abstract_state())
         state = jax.jit(make, out_shardings=layout)(jax.random.key(self.config.seed))
