@@ -2,14 +2,7 @@
 # One machine with one or more GPUs: bash launch/gpu.sh --config=configs/coco.py --workdir=runs/coco
 set -euo pipefail
 cd "$(dirname "$0")/.."
-
-# A .venv that is there is used as it is, unless a start before this one was cut short in making it.
-if [ ! -x .venv/bin/python ] || [ -e .venv/unfinished ]; then
-  mkdir -p .venv && touch .venv/unfinished
-  python3 -m venv .venv
-  .venv/bin/pip install --quiet -e '.[gpu,pretrained]'
-  rm .venv/unfinished
-fi
+bash launch/venv.sh gpu,pretrained
 
 # Compiled programs are kept between starts; all of the GPU's memory but a little is JAX's.
 export JAX_COMPILATION_CACHE_DIR="${JAX_COMPILATION_CACHE_DIR:-$HOME/.cache/jaxcap}"

@@ -5,14 +5,7 @@
 # The workdir and the data lie where all workers see them: Filestore, or a bucket by gcsfuse.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-
-# A .venv that is there is used as it is, unless a start before this one was cut short in making it.
-if [ ! -x .venv/bin/python ] || [ -e .venv/unfinished ]; then
-  mkdir -p .venv && touch .venv/unfinished
-  python3 -m venv .venv
-  .venv/bin/pip install --quiet -e '.[tpu,pretrained]'
-  rm .venv/unfinished
-fi
+bash launch/venv.sh tpu,pretrained
 
 export JAX_COMPILATION_CACHE_DIR="${JAX_COMPILATION_CACHE_DIR:-$HOME/.cache/jaxcap}"
 

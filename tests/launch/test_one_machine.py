@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from machines import WORDS
+from machines import LAUNCH, WORDS
 
 SCRIPTS = pytest.mark.parametrize(
     ("script", "extra", "first"),
@@ -54,6 +54,8 @@ def test_memory_that_is_given_back_stays_with_the_program(machine):
     machine.put_python()
     machine.run("bash", machine.checkout / "launch" / "cpu.sh")
     tunables = machine.told("python")[0]["settings"]["GLIBC_TUNABLES"]
+    readme = (LAUNCH.parent / "README.md").read_text()
+    assert f"export GLIBC_TUNABLES={tunables}\n" in readme  # with which benchmarks were run
     fetched = [pages_fetched(GLIBC_TUNABLES=given) for given in ("", tunables)]
     assert fetched[0] > 10 * fetched[1]
 
