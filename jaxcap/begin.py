@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ml_collections import ConfigDict
 
 from jaxcap.config import check
-from jaxcap.data.record import Source
+from jaxcap.data.record import Record, Source
 from jaxcap.data.sources import open_source
 from jaxcap.data.text import Tokenizer, build_tokenizer
 from jaxcap.errors import UserError
@@ -56,16 +56,18 @@ def _tokenizer(config: ConfigDict) -> Tokenizer:
     """The tokenizer of the training split."""
     source = open_source(config.data.source, config.data.train)
     settings = config.tokenizer.to_dict()
-    captions = _captions(source, settings.pop("records"))
+    some = records(source, settings.pop("records"), "tokenizer.records")
+    captions = (caption for record in some for caption in record.captions)
     return build_tokenizer(settings.pop("kind"), captions, prompts=source.prompts, **settings)
 
 
-def _captions(source: Source, records: int) -> Iterator[str]:
-    """All captions of so many records, from all over the split; of all of them where it is 0."""
-    if records < 0:
-        raise UserError(
-            f"tokenizer.records is {records}; give how many records to read, or 0 for all of them."
-        )
-    count = min(records or len(source), len(source))
-    for place in range(count):
-        yield from source.told(place * len(source) // count).captions
+def records(source: Source, count: int, field: str) -> Iterator[Record]:
+    """So many records from all over a split, without their images; all of them where it is 0.
+
+    Raises:
+      UserError: it is less; with the field of the config that says so.
+    """
+    if count < 0:
+        raise UserError(f"{field} is {count}; give how many records to read, or 0 for all of them.")
+    count = min(count or len(source), len(source))
+    return (source.told(place * len(source) // count) for place in range(count))

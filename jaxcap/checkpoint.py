@@ -16,7 +16,8 @@ from jaxcap.state import Params, TrainState
 
 BEST_BY = "CIDEr"
 PARTS = {"_CHECKPOINT_METADATA", "model"}  # of a checkpoint that is whole, and of these one more:
-TRAIN = ("trained", "opt_state", "step", "baseline")  # of a state: what only training needs
+TRAIN = ("trained", "opt_state", "step", "baseline")  # of a state: what only training needs,
+ANCHOR = "anchor"  # and this where it has one
 TRAINED, IMPORTED = {"train", "data"}, {"origin"}
 
 
@@ -96,7 +97,7 @@ class Checkpoints:
                 return
             self.manager.delete(step)
         model = {"params": {**state.frozen, **state.average}, "stats": state.stats}
-        train = {name: getattr(state, name) for name in TRAIN}
+        train = _for_training(state)
         items = {
             "model": ocp.args.StandardSave(model),
             "train": ocp.args.StandardSave(train),
@@ -169,14 +170,14 @@ class Checkpoints:
                 f"from it in a run of its own: --config.init_from={self.path} and another "
                 "--workdir."
             )
-        if lacks := set(TRAIN) - {*self.manager.item_metadata(step)["train"]}:
+        train = _for_training(like)
+        if lacks := set(train) - {*self.manager.item_metadata(step)["train"]}:
             raise UserError(
-                f"{self.path} was written by an earlier version, whose training cannot go on (it "
-                f"has no {', '.join(lacks)}). Start from it in a run of its own: "
-                f"--config.init_from={self.path} and another --workdir."
+                f"{self.path} was written by an earlier version or with other settings, so that "
+                f"its training cannot go on (it has no {', '.join(lacks)}). Start from it in a run "
+                f"of its own: --config.init_from={self.path} and another --workdir."
             )
         model = {"params": {**like.frozen, **like.average}, "stats": like.stats}
-        train = {name: getattr(like, name) for name in TRAIN}
         self._check_same(step, "model", "params", model["params"])
         self._check_same(step, "train", "trained", like.trained, "set of trained parameters")
         self._check_same(step, "train", "opt_state", like.opt_state, "optimizer (optim.kind)")
@@ -228,6 +229,11 @@ class Checkpoints:
             + more
             + "\nUse what the run was made with (its config.json), or another run."
         )
+
+
+def _for_training(state: TrainState) -> dict[str, Any]:
+    names = (*TRAIN, *[ANCHOR] * bool(state.anchor))
+    return {name: getattr(state, name) for name in names}
 
 
 def _abstract(tree: Any) -> Any:

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +11,7 @@ from typer.core import TyperGroup
 
 from jaxcap.cli_caption import caption
 from jaxcap.cli_options import AsJson, Beams, MaxLength, RunDirectory
+from jaxcap.cli_score import score
 from jaxcap.errors import UserError
 
 
@@ -37,6 +37,7 @@ app = typer.Typer(
 )
 
 app.command()(caption)
+app.command()(score)
 
 
 @app.command("eval")
@@ -88,34 +89,6 @@ def evaluate(
         typer.echo(json.dumps(report(found)))
     else:
         print_scores(found, step)
-
-
-@app.command()
-def score(
-    predictions: Annotated[Path, typer.Argument(help="In COCO's results format.")],
-    references: Annotated[
-        Path, typer.Argument(help="COCO annotations, or {image id: [captions]}.")
-    ],
-    as_json: AsJson = False,
-) -> None:
-    """Score a file of predictions."""
-    from jaxcap.metrics import report
-    from jaxcap.metrics.files import read_predictions, read_references
-    from jaxcap.protocol import signature
-
-    said, expected = read_predictions(predictions), read_references(references)
-    scores = report.score(said, expected).corpus
-    line = signature(
-        references_file=references.name,
-        images=len(said),
-        references=sum(map(len, expected.values())),
-        words="ptb",
-    )
-    if as_json:
-        typer.echo(json.dumps({"scores": scores, "signature": line}))
-    else:
-        _print_numbers(scores)
-        typer.echo(line)
 
 
 @app.command()
@@ -188,11 +161,6 @@ def prepare(
 def main() -> None:
     """The entry point."""
     app()
-
-
-def _print_numbers(numbers: Mapping[str, float]) -> None:
-    for name, number in numbers.items():
-        typer.echo(f"{name:<10} {number:.4f}")
 
 
 if __name__ == "__main__":

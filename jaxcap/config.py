@@ -8,6 +8,9 @@ from ml_collections import ConfigDict, config_dict
 
 from jaxcap.errors import UserError
 
+BASELINES = ("others", "greedy")  # of self-critical training
+REWARDS = ("cider", "bleu", "length", "repeats", "kl")
+
 
 def base() -> ConfigDict:
     """The settings that a file of `configs/` starts from. It may set these fields and no others."""
@@ -70,6 +73,22 @@ def base() -> ConfigDict:
     config.objective.scheduled_sampling = 0.0  # share of own words read at the last step, from 0
     config.objective.reinforce = 0.1  # of hard attention: weight of what its draws learn from
     config.objective.entropy = 0.002  # of hard attention: weight of looking about
+    # Self-critical training: so many captions of an image are drawn and learnt from, by what they
+    # are worth (config.reward); 0 learns those of the data.
+    config.objective.samples = 0
+    config.objective.temperature = 1.0  # of the model that draws them and learns of them
+    config.objective.baseline = "others"  # that is taken off: others (their mean) | greedy
+    config.objective.min_entropy = 0.0  # nats a token, below which the run ends
+    config.objective.max_kl = 0.0  # nats a caption from the first model, past which it ends; 0: off
+
+    config.reward = ConfigDict()  # of a drawn caption: weights of its terms
+    config.reward.cider = 1.0  # CIDEr-D, 0 to 10
+    config.reward.bleu = 0.0  # BLEU-4, 0 to 1
+    config.reward.length = 0.0  # the shorter over the longer, of it and its references' mean; to 1
+    config.reward.repeats = 0.0  # taken off for each pair of words that stood there before
+    config.reward.kl = 0.0  # taken off for each nat that it is likelier than by the first model
+    config.reward.eos = True  # its end is a word; without, sentences learn to break off
+    config.reward.records = 0  # of the training split, over which n-grams are rare; 0 is all
 
     config.optim = ConfigDict()
     # adam | adamw | adadelta | rmsprop | sgd | lion | adafactor | muon
@@ -163,6 +182,7 @@ def check(config: ConfigDict) -> None:
         )
     check_shown(config.data)
     _check_objective(config.objective, config.model.decoder.get("hard", False))
+    _check_drawing(config.objective, config.reward)
 
 
 def check_shown(data: ConfigDict) -> None:
@@ -210,6 +230,36 @@ def _check_objective(objective: ConfigDict, draws: bool) -> None:
                 f"objective.{name} is {objective[name]}, and does nothing: it belongs to hard "
                 "attention, and the decoder has none. Leave it out, or set model.decoder.hard=True."
             )
+
+
+def _check_drawing(objective: ConfigDict, reward: ConfigDict) -> None:
+    """Refuse settings of self-critical training that no caption could be learnt by."""
+    least = 2 if objective.baseline == "others" else 1
+    fine = {
+        "baseline": (objective.baseline in BASELINES, f"one of {', '.join(BASELINES)}"),
+        "samples": (
+            objective.samples == 0 or objective.samples >= least,
+            f"0 (off), or {least} or more with the baseline {objective.baseline!r}",
+        ),
+        "scheduled_sampling": (
+            not (objective.samples and objective.scheduled_sampling),
+            f"0 with objective.samples={objective.samples}: what is learnt from is drawn anyway",
+        ),
+        "temperature": (objective.temperature > 0, "more than 0"),
+        "min_entropy": (objective.min_entropy >= 0, "0 (off) or more"),
+        "max_kl": (objective.max_kl >= 0, "0 (off) or more"),
+    }
+    for name, (is_fine, expected) in fine.items():
+        if not is_fine:
+            raise UserError(f"objective.{name} is {objective[name]!r}; expected {expected}.")
+    for name in REWARDS:
+        if reward[name] < 0:
+            raise UserError(f"reward.{name} is {reward[name]}; expected 0 or more.")
+    if objective.samples and not (reward.cider or reward.bleu):
+        raise UserError(
+            "reward.cider and reward.bleu are 0, so that no caption is worth more for what it says "
+            "of its image. Set one of them."
+        )
 
 
 def _check_rules(name: str, rules: Any) -> None:

@@ -18,7 +18,7 @@ from jaxcap.data.record import Source
 from jaxcap.decode import Search
 from jaxcap.errors import UserError
 from jaxcap.metrics.files import read_predictions
-from jaxcap.metrics.report import check_images, collapse, exact_match, score
+from jaxcap.metrics.report import check_images, collapse, exact_match, protocol_of, score
 from jaxcap.protocol import signature
 
 
@@ -32,6 +32,7 @@ class Evaluation:
       checks: signs of a collapsed model (see `jaxcap.metrics.report.collapse`).
       signature: the protocol.
       unreadable: image id -> why it could not be read, of those that are in no score for that.
+      lacking: scores that were asked for and not computed, and what they need.
     """
 
     predictions: dict[str, str]
@@ -39,6 +40,7 @@ class Evaluation:
     checks: dict[str, float]
     signature: str
     unreadable: dict[str, str]
+    lacking: dict[str, str]
 
 
 def evaluate(
@@ -53,6 +55,7 @@ def evaluate(
     seed: int,
     images: int = 0,
     workers: int = 0,
+    with_meteor: bool = True,
 ) -> Evaluation:
     """Caption each image of a split (or the first `images`) once, and score it.
 
@@ -63,6 +66,7 @@ def evaluate(
       step, seed: of the checkpoint, for the signature.
       images: 0 is all.
       workers: of the pipeline.
+      with_meteor: whether METEOR is computed too, which takes seconds.
 
     Raises:
       UserError: no image can be read.
@@ -88,6 +92,7 @@ def evaluate(
         unreadable,
         source,
         seed,
+        with_meteor,
         tokenizer=example.tokenizer.signature,
         search=search.signature(),
         eos="not_scored",
@@ -119,7 +124,7 @@ def evaluate_predictions(file: Path, source: Source, seed: int) -> Evaluation:
     scored = indices.keys() - unreadable.keys()
     check_images(predictions, {image: source.told(indices[image]).captions for image in scored})
     said = {indices[image]: caption for image, caption in predictions.items()}
-    return _scored(said, unreadable, source, seed, predictions=file.name)
+    return _scored(said, unreadable, source, seed, True, predictions=file.name)
 
 
 def _scored(
@@ -127,6 +132,7 @@ def _scored(
     unreadable: dict[str, str],
     source: Source,
     shuffle: int,
+    with_meteor: bool,
     **protocol: object,
 ) -> Evaluation:
     predictions, references, groups = {}, {}, defaultdict(list)
@@ -138,7 +144,8 @@ def _scored(
         for parts in {(record.group,), (level,), (record.group, level)}:
             groups["_".join(("exact_match", *filter(None, parts)))].append(record.image_id)
     right = exact_match(predictions, references)
-    scores = dict(score(predictions, references).corpus)
+    found = score(predictions, references, with_meteor)
+    scores = dict(found.corpus)
     for name, members in sorted(groups.items()):
         scores[name] = float(np.mean([right[image] for image in members]))
     scores["exact_match"] = float(np.mean(list(right.values())))
@@ -148,11 +155,11 @@ def _scored(
         images=len(predictions),
         references=sum(map(len, references.values())),
         words="ptb",
+        **protocol_of(found),
         **protocol,
     )
-    return Evaluation(
-        predictions, scores, collapse(predictions, references, shuffle), line, unreadable
-    )
+    checks = collapse(predictions, references, shuffle)
+    return Evaluation(predictions, scores, checks, line, unreadable, dict(found.lacking))
 
 
 def report(found: Evaluation) -> dict[str, Any]:
@@ -162,6 +169,7 @@ def report(found: Evaluation) -> dict[str, Any]:
         "checks": found.checks,
         "signature": found.signature,
         "unreadable": list(found.unreadable),
+        "lacking": found.lacking,
     }
 
 

@@ -14,10 +14,10 @@ from jax.sharding import Mesh
 from jaxtyping import UInt8
 from ml_collections import ConfigDict
 
-from jaxcap.begin import begun
+from jaxcap.begin import begun, records
 from jaxcap.captioned import Captioning
 from jaxcap.config import check_shown
-from jaxcap.data.pipeline import EvalExample, TrainExample, View, check_view, eval_batches
+from jaxcap.data.pipeline import EvalExample, Example, TrainExample, View, check_view, eval_batches
 from jaxcap.data.record import Source
 from jaxcap.data.regions import check_features
 from jaxcap.data.showing import Showing
@@ -38,6 +38,8 @@ from jaxcap.models.product import for_steps
 from jaxcap.models.shown import Shown
 from jaxcap.optim import Params, check_parts, optimizer, split
 from jaxcap.partition import check_batch, make_mesh, over_batch, shardings
+from jaxcap.reward import Reward
+from jaxcap.reward.example import RewardExample, split_prompts
 from jaxcap.run import Run
 from jaxcap.state import TrainState, init_variables, linen_variables, new_state
 
@@ -208,11 +210,28 @@ class Experiment:
                 self.config.eval.batch_size,
             )
 
-    def train_example(self) -> TrainExample:
+    def train_example(self) -> Example:
         """What training makes of an image."""
         data = self.config.data
         source = self.source(data.train)
-        return TrainExample(source, self.view(source), self.tokenizer, data.captions, data.max_len)
+        view, end = self.view(source), self.config.reward.eos
+        if not self.config.objective.samples:
+            return TrainExample(source, view, self.tokenizer, data.captions, data.max_len)
+        # A reference twice as long as a caption may be is worth next to nothing to it.
+        longest = 2 * data.max_len
+        return RewardExample(source, view, self.tokenizer, data.captions, longest, end)
+
+    @cached_property
+    def reward(self) -> Reward | None:
+        """What a drawn caption is worth, where captions are drawn."""
+        config = self.config
+        if not config.objective.samples:
+            return None
+        source = self.source(config.data.train)
+        some = records(source, config.reward.records, "reward.records")
+        captions = ([text for _, text in split_prompts(each, source.prompts)] for each in some)
+        size = config.model.vocab_size or self.tokenizer.vocab_size
+        return Reward.of(config.reward, self.tokenizer, size, captions)
 
     @cached_property
     def eval_example(self) -> EvalExample:
@@ -267,8 +286,10 @@ class Experiment:
         shown = Shown.of({name: jnp.asarray(batch[name]) for name in ("image", "present")})
         return np.asarray(shown.images()), np.asarray(self._reconstructing(variables, shown))
 
-    def evaluate(self, variables: Any, step: int, images: int = 0) -> Evaluation:
-        """Caption and score the evaluation split (or its first `images`)."""
+    def evaluate(
+        self, variables: Any, step: int, images: int = 0, with_meteor: bool = True
+    ) -> Evaluation:
+        """Caption and score the evaluation split (or its first `images`); see `evaluate`."""
         config = self.config
         check_batch(config.eval.batch_size, self.mesh)
         return evaluate(
@@ -282,4 +303,5 @@ class Experiment:
             seed=config.seed,
             images=images,
             workers=config.data.workers,
+            with_meteor=with_meteor,
         )

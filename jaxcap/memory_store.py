@@ -30,6 +30,7 @@ from jaxcap.log import console
 from jaxcap.models.captioning import CaptionModel
 from jaxcap.models.shown import Shown, to_keep
 from jaxcap.partition import over_batch, rows_here, to_devices, to_host
+from jaxcap.run import Run
 
 SHARD = 512  # images
 MARKS = ("index", "valid", "present", "boxes", "real")  # of a batch, that are kept or say what is
@@ -145,14 +146,14 @@ def memory_store(config: ConfigDict, source: Source) -> MemoryStore:
 
     But for the photographs' pixels and boxes: after a change of those it is to be deleted.
     """
-    data = config.data
+    data, begun = config.data, _begun(config)
     depends = {
         "encoder": config.model.encoder.to_dict(),
-        "seed": None if config.model.encoder.get("init_from") else config.seed,
+        "seed": None if config.model.encoder.get("init_from") else begun.seed,
         "dtype": config.model.dtype,
         "frame": asdict(Frame.of(data)),
         "shown": [data.images, data.regions],
-        "init_from": config.init_from,
+        "init_from": begun.init_from,
         "source": data.source,
     }
     key = hashlib.sha256(json.dumps(depends, sort_keys=True).encode())
@@ -160,6 +161,13 @@ def memory_store(config: ConfigDict, source: Source) -> MemoryStore:
         key.update(f"\n{source.told(index).image_id}".encode())
     name = f"{source.name}-{source.split}-{key.hexdigest()[:12]}"
     return MemoryStore(Path(data.cache) / name, source)
+
+
+def _begun(config: ConfigDict) -> ConfigDict:
+    """That of the run which the encoder is from: the first of those that only handed it on."""
+    while config.init_from and (parent := Run(config.init_from).config()).data.cache:
+        config = parent  # where memories are kept, the encoder stays as it was
+    return config
 
 
 def _write(file: Path, rows: list[bytes]) -> None:

@@ -146,12 +146,17 @@ def to_host(tree: Any) -> Any:
 
 
 def over_batch(function: Callable[..., Any], mesh: Mesh) -> Any:
-    """`function(params, batch)` compiled so that each device works through its own images alone.
+    """`function(params, batch)` compiled so that each device works through its own images alone."""
+    return jax.jit(by_device(function, mesh))
+
+
+def by_device(function: Callable[..., Any], mesh: Mesh | AbstractMesh) -> Callable[..., Any]:
+    """`function(params, batch)`, of which each device works through its own images alone.
 
     The loop inside it may end at a different step on each device, and holds no collective:
     parameters that are sharded over the batch axes are gathered once, before it.
     """
-    mapped = jax.shard_map(
+    return jax.shard_map(
         function,
         mesh=mesh,
         in_specs=(P(), P(BATCH)),
@@ -159,4 +164,3 @@ def over_batch(function: Callable[..., Any], mesh: Mesh) -> Any:
         axis_names=set(BATCH),
         check_vma=False,
     )
-    return jax.jit(mapped)

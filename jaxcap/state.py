@@ -27,6 +27,8 @@ class TrainState(flax.struct.PyTreeNode):
       stats: batch statistics, which stay too.
       opt_state: of the optimizer over `trained`.
       baseline: moving average of the log-probability of a token in training.
+      anchor: the trained parameters as they were at the start, where the objective asks how far
+        the model has gone from them; else empty.
     """
 
     step: Any
@@ -36,6 +38,7 @@ class TrainState(flax.struct.PyTreeNode):
     stats: Params
     opt_state: Any
     baseline: Any
+    anchor: Params
 
     def variables(self, trained: Params | None = None) -> dict[str, Any]:
         """Linen's variables, with the average of the trained parameters or those given."""
@@ -56,7 +59,7 @@ class TrainState(flax.struct.PyTreeNode):
                 for name, leaf in fresh.items()
             }
 
-        parts = ("trained", "average", "frozen", "stats")
+        parts = ("trained", "average", "frozen", "stats", "anchor")
         return self.replace(**{part: put(getattr(self, part)) for part in parts})
 
 
@@ -108,4 +111,10 @@ def new_state(
         stats=stats,
         opt_state=tx.init(trained),
         baseline=jnp.zeros((), jnp.float32),
+        anchor=jax.tree.map(jnp.copy, trained) if anchored(config) else {},
     )
+
+
+def anchored(config: ConfigDict) -> bool:
+    """Whether training asks how far the model is from the one that it began with."""
+    return bool(config.objective.samples and (config.reward.kl or config.objective.max_kl))

@@ -2,21 +2,16 @@
 
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from jaxcap.data.pipeline import left_out, train_batches, trouble
-from jaxcap.errors import UserError
 from jaxcap.evaluate import Evaluation, write
 from jaxcap.experiment import Experiment
 from jaxcap.log import Bar, MetricsLog, console
@@ -28,6 +23,7 @@ from jaxcap.state import TrainState
 from jaxcap.summary import print_parameters, print_program
 from jaxcap.tracer import Tracer
 from jaxcap.train_step import make_step, trace_step
+from jaxcap.watch import Clock, Window
 
 RECONSTRUCTED = 16  # images in reconstructions.png
 
@@ -86,7 +82,9 @@ def _loop(experiment: Experiment, run: Run, state: TrainState, mesh: Mesh) -> bo
         workers=config.data.workers,
         rows=rows_here(config.batch_size, mesh),
     )
-    step_function = make_step(experiment.model, config, experiment.optimizer, experiment.tokenizer)
+    parts = (experiment.model, config, experiment.optimizer, experiment.tokenizer)
+    step_function = make_step(*parts, experiment.reward)
+    captions = config.objective.samples or config.data.captions
     compiled, clock, window = None, Clock(), Window(start)
     lost: list[int] = []  # images of this process since the last look
     tracer = Tracer(run.path / "profile", start, config.profile)
@@ -115,8 +113,8 @@ def _loop(experiment: Experiment, run: Run, state: TrainState, mesh: Mesh) -> bo
                 "save": step % config.checkpoint_every == 0 or last or stopping,
             }
             if any(due.values()):
-                numbers = window.close(step, run)  # stops the run if a loss was not finite
-                numbers |= clock.read(len(window) * config.batch_size, config.data.captions)
+                numbers = window.close(step, run, config.objective)  # may end the run
+                numbers |= clock.read(len(window) * config.batch_size, captions)
                 log.write(step, numbers)
                 bar.show(step, numbers, clock.seconds_a_step(len(window)) * (config.steps - step))
                 if lost:
@@ -145,7 +143,7 @@ def _evaluate(
     experiment: Experiment, run: Run, state: TrainState, step: int, log: MetricsLog, whole: bool
 ) -> Evaluation:
     images = 0 if whole else experiment.config.eval.images
-    found = experiment.evaluate(state.variables(), step, images)
+    found = experiment.evaluate(state.variables(), step, images, with_meteor=whole)
     log.write(step, {f"eval/{name}": number for name, number in found.scores.items()})
     if jax.process_index() == 0:
         print_scores(found, step)
@@ -171,86 +169,13 @@ def print_scores(found: Evaluation, step: int | None = None) -> None:
     checks = "  ".join(f"{name} {number:.3f}" for name, number in found.checks.items())
     console.print(f"Evaluation{at}: {numbers}")
     console.print(f"  {checks}\n  {found.signature}")
+    for name, why in found.lacking.items():
+        console.print(f"  {name} not computed ({why})")
     if found.unreadable:
         first = next(iter(found.unreadable.values()))
         console.print(
             f"  {len(found.unreadable)} unreadable images, in no score; the first: {first}"
         )
-
-
-class Window:
-    """The metrics of the steps since the last look, still on the device."""
-
-    def __init__(self, start: int):
-        self._start = start
-        self._metrics: list[dict[str, Any]] = []
-
-    def __len__(self) -> int:
-        return len(self._metrics)
-
-    def add(self, metrics: dict[str, Any]) -> None:
-        """Keep the metrics of a step, without waiting for them."""
-        self._metrics.append(metrics)
-
-    def close(self, step: int, run: Run) -> dict[str, float]:
-        """Their means, and the sum of unreadable images.
-
-        Raises:
-          UserError: a loss, a gradient or an update was not finite.
-        """
-        stacked = jax.tree.map(lambda *rows: np.asarray(jnp.stack(rows)), *self._metrics)
-        # An update that is not finite shows in the loss only a step later: too late for a save.
-        finite = np.isfinite(stacked["loss"] + stacked["grad_norm"] + stacked["update_norm"])
-        if not finite.all():
-            bad = int(np.argmin(finite))
-            run.wait()
-            raise UserError(
-                f"The loss or the update is not finite at step {self._start + 1 + bad} (found when "
-                f"looking at steps {self._start + 1} to {step}). The checkpoint of step "
-                f"{run.latest_step()} in {run.path} is from before it. Lower optim.lr, raise "
-                "optim.warmup or set optim.clip, and start the same command again."
-            )
-        numbers = {name: float(np.mean(rows)) for name, rows in stacked.items()}
-        return numbers | {"unreadable": float(stacked["unreadable"].sum())}
-
-
-class Clock:
-    """Wall time of the steps, and how much of it the devices had nothing to do for want of data."""
-
-    def __init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
-        """Begin anew (compilation and evaluation are not part of a step)."""
-        self._begin, self._waited = time.perf_counter(), 0.0
-
-    @contextmanager
-    def waiting(self, last: Any) -> Iterator[None]:
-        """Count the time inside as waiting, if the last step is done by its end.
-
-        The program runs ahead of the devices: as long as they have work, data are not late.
-        Of a wait in which they end it, all is counted, so that it is at most so much.
-
-        Args:
-          last: an array that the last step made.
-        """
-        begin = time.perf_counter()
-        yield
-        if last.is_ready():
-            self._waited += time.perf_counter() - begin
-
-    def read(self, images: int, captions: int) -> dict[str, float]:
-        """Rates since the last reset."""
-        seconds = time.perf_counter() - self._begin
-        return {
-            "images_per_s": images / seconds,
-            "captions_per_s": images * captions / seconds,
-            "waiting": self._waited / seconds,
-        }
-
-    def seconds_a_step(self, steps: int) -> float:
-        """Mean time of a step since the last reset."""
-        return (time.perf_counter() - self._begin) / max(steps, 1)
 
 
 @contextmanager

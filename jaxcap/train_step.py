@@ -12,7 +12,9 @@ from ml_collections import ConfigDict
 from jaxcap.data.text import Tokenizer
 from jaxcap.models.captioning import CaptionModel
 from jaxcap.objective import Counts, Progress, make_objective
+from jaxcap.objective.self_critical import Given, make_drawing, policy
 from jaxcap.optim import Params
+from jaxcap.reward import Reward
 from jaxcap.state import TrainState
 
 BASELINE = 0.9  # decay of the moving average, as Xu et al. have it
@@ -25,18 +27,29 @@ def make_step(
     config: ConfigDict,
     tx: optax.GradientTransformation,
     tokenizer: Tokenizer,
+    reward: Reward | None = None,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
     """The function (state, batch) -> (state, metrics) that training compiles.
 
-    The batch has the fields of `Shown`, `tokens` and `mask` [B, K, T]. Dropout at a step depends
-    on seed and step alone, so that a resumed run draws what the unbroken one would have drawn.
+    The batch has the fields of `Shown`, `tokens` and `mask` [B, K, T]; or, where captions are drawn
+    and rewarded, what `jaxcap.objective.self_critical` makes these of. What is random at a step
+    depends on seed and step alone, so that a resumed run draws what the unbroken one would have
+    drawn.
     """
-    root = jax.random.fold_in(jax.random.key(config.seed), 1)
+    root, lots = (jax.random.fold_in(jax.random.key(config.seed), use) for use in (1, 3))
+    if reward:
+        model = policy(model, config.objective, tokenizer)
     objective = make_objective(model, config.objective, tokenizer)
+    drawing = make_drawing(model, config, tokenizer, reward) if reward else None
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(root, state.step)
         done = state.step.astype(jnp.float32)
+        drawn: Metrics = {}
+        if drawing:
+            anchor = state.variables(state.anchor) if state.anchor else None
+            lot = jax.random.fold_in(lots, state.step)
+            batch, drawn = drawing(Given(state.variables(state.trained), anchor, lot), batch)
         counts, progress = Counts.of(batch), Progress(done / config.steps, state.baseline)
 
         def loss(trained: Params, part: Batch, key: Array) -> tuple[Array, Metrics]:
@@ -58,10 +71,9 @@ def make_step(
             opt_state=opt_state,
             baseline=BASELINE * state.baseline - (1 - BASELINE) * metrics["nll"],
         )
-        read = batch["mask"].any(axis=(1, 2))
-        metrics |= {
+        metrics |= drawn | {
             "tokens": batch["mask"].sum().astype(jnp.float32),
-            "unreadable": (~read).sum().astype(jnp.float32),
+            "unreadable": (~batch["present"].any(axis=1)).sum().astype(jnp.float32),
             "grad_norm": optax.tree.norm(grads),
             "update_norm": optax.tree.norm(updates),
         }

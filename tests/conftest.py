@@ -23,6 +23,7 @@ ARRAYS = (
     "models",
     "decode",
     "objective",
+    "reward",
     "optim",
     "muon",
     "train_step",

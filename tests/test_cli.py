@@ -1,6 +1,7 @@
 """What the `jaxcap` command prints, writes and exits with."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -172,7 +173,35 @@ def test_eval_scores_are_those_of_the_report_and_of_jaxcap_score(evaluated, tmp_
         assert json.loads(rescored.stdout)["scores"] == expected
         assert f"images:9|references:{len(annotations)}|words:ptb" in rescored.stdout
     printed = command("score", out / "predictions.json", tmp_path / "refs.json").stdout
-    assert f"CIDEr      {expected['CIDEr']:.4f}" in printed
+    assert f"CIDEr    {expected['CIDEr']:.4f}  " in printed
+    assert "METEOR   not computed (needs pip install pycocoevalcap)" in printed or "METEOR" in said
+
+
+def test_score_tells_how_sure_scores_are_and_compares_two_systems(tmp_path):
+    references = {f"{n}": [f"a dog runs after {n} cats", "dogs run"] for n in range(12)}
+    systems = {
+        "mine": {n: f"a dog runs after {n} cats" for n in references},
+        "other": dict.fromkeys(references, "a dog runs"),
+    }
+    for name, said in systems.items():
+        rows = [{"image_id": image, "caption": caption} for image, caption in said.items()]
+        (tmp_path / f"{name}.json").write_text(json.dumps(rows))
+    (tmp_path / "refs.json").write_text(json.dumps(references))
+    files = ("score", tmp_path / "mine.json", tmp_path / "refs.json", "--resamples", "100")
+    more = ("--against", tmp_path / "other.json", "--csv", tmp_path / "each.csv", "--seed", "3")
+    found = json.loads(command(*files, *more, "--json").stdout)
+    low, high = found["intervals"]["Bleu_4"]
+    assert low <= found["scores"]["Bleu_4"] <= high
+    assert found["against"]["Bleu_4"]["difference"] > 0.1
+    assert found["against"]["Bleu_4"]["p"] == pytest.approx(1 / 101)
+    assert "resamples:100|seed:3" in found["signature"]
+    assert command(*files, *more, "--json").stdout == json.dumps(found) + "\n"
+    head, *rows = (tmp_path / "each.csv").read_text().splitlines()
+    assert head.startswith("image_id,Bleu_1,")
+    assert len(rows) == 12
+    assert re.search(r"Bleu_4 .* \+0\.\d{4} \(p 0\.010\)", command(*files, *more).stdout)
+    alone = command(*files)
+    assert "(p " not in alone.stdout
 
 
 def test_eval_of_a_file_of_predictions_scores_it_alike(evaluated, tmp_path):

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from jaxcap.train import Clock
+from jaxcap.watch import Clock
 
 
 class Made:

@@ -37,12 +37,14 @@ ARGUMENTS = [
     ("shapes", "regions"),
     ("shapes", "pairs"),
     ("flickr8k", "x"),
+    ("flickr8k_scst", "x"),
     pytest.param("flickr8k_bert", "x", marks=needs_minilm),
     ("coco", ""),
     ("coco", "L"),
     ("coco", "g"),
     ("coco", "runlocal"),
     ("finetune", "{run}"),
+    ("scst", "{run}"),
 ]
 SYSTEMS = [  # that were published, by others
     ("show_and_tell", ""),
@@ -129,6 +131,17 @@ def test_flickr8k_runs_on_a_folder_of_its_layout(tmp_path):
     train(config, tmp_path / "run")
     predictions = json.loads((tmp_path / "run" / "predictions.json").read_text())
     assert [entry["image_id"] for entry in predictions] == names[4:]
+
+
+def test_scst_trains_a_run_further_on_what_it_draws(tiny_run, tmp_path):
+    config = load("scst", str(tiny_run))
+    config.steps = 2
+    config.objective.samples = 2
+    train(config, tmp_path / "run")
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert {"reward", "reward_greedy", "kl"} <= json.loads(lines[0]).keys()
+    with pytest.raises(UserError, match=r"Name a run: --config=configs/scst.py:RUN"):
+        load("scst")
 
 
 def test_finetune_starts_with_a_run_that_was_trained_here(tiny_run, tmp_path):

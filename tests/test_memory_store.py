@@ -208,6 +208,25 @@ def test_the_folder_is_named_after_all_that_the_memories_depend_on(tmp_path):
     assert len({folder(), *(folder(**other) for other in others)}) == len(others) + 1
 
 
+def test_a_run_reads_the_memories_of_the_run_that_its_encoder_is_from(tmp_path):
+    """However many runs handed the encoder on; but not through one that could have trained it."""
+
+    def begun(name, init_from="", **changes):
+        config = get_config()
+        config.data.cache = str(tmp_path / "memories")
+        config.init_from = init_from and str(tmp_path / init_from)
+        config.update_from_flattened_dict(changes)
+        Run(tmp_path / name).save_config(config)
+        return memory_store(config, open_source(config.data.source, config.data.train)).folder
+
+    first = begun("first", seed=3)
+    assert begun("second", "first") == first
+    assert begun("third", "second", seed=1) == first
+    begun("trained", "first", **{"data.cache": ""})
+    others = {begun("fourth", "trained"), begun("fifth", seed=0)}
+    assert len(others | {first}) == 3
+
+
 def test_memories_of_images_in_another_order_are_others(tmp_path):
     def folder(names):
         rows = [f"{name},a,all" for name in names]

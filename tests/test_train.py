@@ -87,6 +87,7 @@ def test_padding_and_rows_without_captions_have_no_part_in_a_step():
     state, step = start(settings())
     given = batch()
     mask = given["mask"].at[3].set(False)
+    given["present"] = given["present"].at[3].set(False)
     other = {
         **given,
         "memory": given["memory"].at[3].set(1e3),

@@ -97,7 +97,7 @@ class TrainExample(grain.transforms.RandomMap):
 
 def left_out(batch: Batch) -> list[int]:
     """The indices of the examples in a batch for training that could not be shown."""
-    return batch["index"][~batch["mask"].any(axis=(1, 2))].tolist()
+    return batch["index"][~batch["present"].any(axis=1)].tolist()
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,18 @@ class EvalExample(grain.transforms.Map):
         }
 
 
+@runtime_checkable
+class Example(Protocol):
+    """What training makes of an image: `TrainExample`, or `jaxcap.reward.example.RewardExample`."""
+
+    source: Source
+    view: View
+
+    def random_map(self, index: int, rng: np.random.Generator) -> Batch: ...
+
+
 def train_batches(
-    example: TrainExample,
+    example: Example,
     *,
     batch_size: int,
     seed: int,

@@ -21,6 +21,12 @@ from jaxcap.metrics.ptb import ptb_words
 SPECIAL = {"pad": "<pad>", "bos": "<bos>", "eos": "<eos>", "unk": "<unk>"}  # ids 0 to 3
 KINDS = ("word", "bpe", "hf")
 _OURS = "jaxcap.json"
+# Byte-level letters of GPT-2: visible bytes stand for themselves, the others are those from 256 on.
+_VISIBLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+_BYTES = {chr(byte): byte for byte in _VISIBLE} | {
+    chr(0x100 + place): byte
+    for place, byte in enumerate(byte for byte in range(0x100) if byte not in _VISIBLE)
+}
 _PROMPT = re.compile(r"<\w[^<>\s]*>")  # neither words nor bytes learnt of words look so
 
 
@@ -88,6 +94,24 @@ class Tokenizer:
         if self.kind == "word":
             return self.backend.id_to_token(id) or ""
         return self.backend.decode([id], skip_special_tokens=False)
+
+    def spelt(self) -> list[str]:
+        """What each id adds to a caption that has begun; nothing for special tokens.
+
+        That is a word with the space before it, or a piece of one without. A byte that is no
+        character by itself is a surrogate (PEP 383).
+        """
+        ids = range(self.vocab_size)
+        if isinstance(self.backend.decoder, decoders.ByteLevel):
+            special = {
+                id for id, token in self.backend.get_added_tokens_decoder().items() if token.special
+            }
+            tokens = ("" if id in special else self.backend.id_to_token(id) or "" for id in ids)
+            return [_bytes(token).decode(errors="surrogateescape") for token in tokens]
+        begun = self.backend.encode("a", add_special_tokens=False).ids
+        start = len(self.backend.decode(begun, skip_special_tokens=True))
+        rows = self.backend.decode_batch([[*begun, id] for id in ids], skip_special_tokens=True)
+        return [row[start:] for row in rows]
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Write the folder beside its place, then rename it: a failure leaves the old one."""
@@ -204,6 +228,11 @@ def build_tokenizer(
     backend.add_special_tokens([AddedToken(token, special=True) for token in special])
     roles = {role: special.index(token) for role, token in SPECIAL.items()}
     return Tokenizer(backend, kind, roles, label)
+
+
+def _bytes(token: str) -> bytes:
+    """The bytes that a byte-level token stands for."""
+    return bytes(_BYTES[letter] for letter in token)
 
 
 def _without(caption: str, prompts: tuple[str, ...]) -> str:

@@ -29,26 +29,50 @@ def captioner(
     search = settled(search, tokenizer)
 
     def caption(variables: Any, batch: Mapping[str, Array]) -> Captions:
-        def step(state: Any, token: Array, position: Array) -> tuple[Array, Any]:
-            return model.apply(variables, context, state, token, position, method="step")
-
-        prompt = batch["prompt"]
         memory = model.apply(variables, Shown.of(batch), method="encode")
-        length = prompt.shape[1] + search.max_len
-        context, state = model.apply(variables, memory, search.beams, length, method="prefill")
-        return decode(
-            step,
-            state,
-            search,
-            prompt=prompt,
-            prompt_len=batch["prompt_len"],
-            keys=jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), batch["index"]),
-            bos=tokenizer.bos,
-            eos=tokenizer.eos,
-            pad=tokenizer.pad,
-        )
+        return find(model, tokenizer, search, variables, memory, batch, jax.random.key(seed))
 
     return caption
+
+
+def find(
+    model: CaptionModel,
+    tokenizer: Tokenizer,
+    search: Search,
+    variables: Any,
+    memory: Any,
+    batch: Mapping[str, Array],
+    key: Array,
+) -> Captions:
+    """The captions of images that are encoded.
+
+    Args:
+      model: that captions.
+      tokenizer: of the captions.
+      search: that is `settled`.
+      variables: of the model.
+      memory: of the images.
+      batch: with `prompt` [B, P], `prompt_len` [B] and `index` [B].
+      key: of what is sampled, together with an image's index.
+    """
+
+    def step(state: Any, token: Array, position: Array) -> tuple[Array, Any]:
+        return model.apply(variables, context, state, token, position, method="step")
+
+    prompt = batch["prompt"]
+    length = prompt.shape[1] + search.max_len
+    context, state = model.apply(variables, memory, search.beams, length, method="prefill")
+    return decode(
+        step,
+        state,
+        search,
+        prompt=prompt,
+        prompt_len=batch["prompt_len"],
+        keys=jax.vmap(jax.random.fold_in, (None, 0))(key, batch["index"]),
+        bos=tokenizer.bos,
+        eos=tokenizer.eos,
+        pad=tokenizer.pad,
+    )
 
 
 def settled(search: Search, tokenizer: Tokenizer) -> Search:

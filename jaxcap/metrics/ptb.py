@@ -20,7 +20,10 @@ English.
 import html
 import re
 
-_ABBREVIATIONS = "mr|mrs|ms|dr|prof|rev|capt|sgt|lt|jr|sr|st|ave|blvd|rd|mt|inc|ltd|co|vs|etc"
+ABBREVIATIONS = (
+    *("mr", "mrs", "ms", "dr", "prof", "rev", "capt", "sgt", "lt", "jr", "sr", "st"),
+    *("ave", "blvd", "rd", "mt", "inc", "ltd", "co", "vs", "etc"),
+)
 _CLITICS = "s|m|d|re|ve|ll"
 
 # The marks that may hold the letters and digits of one word together.
@@ -48,7 +51,7 @@ _RULES = {
     # d.c., t.v., s.c.u.b.a., 6 p.m.: the last stop stays, even at the end of the caption.
     "acronym": r"\b(?:[^\W\d_]\.){2,}(?!\w)",
     # Mr. Potato Head, 11th St.: likewise.
-    "abbreviation": rf"\b(?:{_ABBREVIATIONS})\.(?!\w)",
+    "abbreviation": rf"\b(?:{'|'.join(ABBREVIATIONS)})\.(?!\w)",
     # No. 7, but "it says no."
     "numero": r"\bno\.(?=\s*\d)",
     # Miami U. pushes, N. Astor, "B.": an initial keeps its stop where anything follows. The
@@ -77,12 +80,12 @@ _TYPEWRITTEN = str.maketrans(
         "\N{HORIZONTAL ELLIPSIS}": "...",
     }
 )
-_BRACKETS = {"(": "-lrb-", ")": "-rrb-", "{": "-lcb-", "}": "-rcb-", "[": "-lsb-", "]": "-rsb-"}
+BRACKETS = {"(": "-lrb-", ")": "-rrb-", "{": "-lcb-", "}": "-rcb-", "[": "-lsb-", "]": "-rsb-"}
 
 # The scorer's list, by single characters: '' and `` are what a Treebank makes of ", and -- and ...
 # are cut into their characters here. Its brackets are missing because they are missed there too:
 # it lists them in capitals, and compares them with words already in small letters.
-_DROPPED = frozenset("'\"`.?!,:-;")
+DROPPED = frozenset("'\"`.?!,:-;")
 
 
 def ptb_words(caption: str) -> list[str]:
@@ -93,4 +96,4 @@ def ptb_words(caption: str) -> list[str]:
     dashes are their typewriter forms. Captions do not depend on each other.
     """
     tokens = _SCANNER.findall(html.unescape(caption).translate(_TYPEWRITTEN))
-    return [_BRACKETS.get(token, token.lower()) for token in tokens if token not in _DROPPED]
+    return [BRACKETS.get(token, token.lower()) for token in tokens if token not in DROPPED]

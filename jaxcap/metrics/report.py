@@ -1,65 +1,147 @@
 """The scores of a predictions file: the corpus, each image, and the signs of a collapsed model."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float, Num
 
 from jaxcap.errors import UserError
 from jaxcap.metrics.bleu import bleu, bleu_counts
 from jaxcap.metrics.cider import Idf, cider
+from jaxcap.metrics.meteor import lacking as meteor_lacks
+from jaxcap.metrics.meteor import meteor
+from jaxcap.metrics.meteor.score import meteor_score
 from jaxcap.metrics.ptb import ptb_words
 from jaxcap.metrics.rouge import rouge_l
 
+# Words after which a sentence must go on.
+_UNFINISHED = frozenset(
+    (
+        *("a", "an", "the", "his", "its", "their", "my", "your", "is", "are", "was", "were"),
+        *("of", "in", "at", "for", "from", "with", "into", "onto", "and", "or", "but", "while"),
+        "as",
+    )
+)
 _BLEU = ("Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4")
+
+
+class Tally(NamedTuple):
+    """What a metric, or a family of them, counts of each image, and what it makes of sums of it.
+
+    Attributes:
+      names: of the scores.
+      counts: of each image.
+      scores: (sums over some images, how many they are) -> their scores, [..., D] -> [..., names].
+    """
+
+    names: tuple[str, ...]
+    counts: Num[np.ndarray, "images D"]
+    scores: Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Report:
-    """Scores by the COCO scorer's names: Bleu_1 to Bleu_4 and ROUGE_L in 0..1, CIDEr in 0..10.
+    """Scores by the COCO scorer's names: Bleu_1 to 4, METEOR and ROUGE_L in 0..1, CIDEr in 0..10.
 
     Attributes:
-      corpus: one number a metric. BLEU's is not the mean of the images': it is of summed counts.
-      per_image: image id -> metric -> score.
+      images: their ids.
+      tallies: of all metrics.
+      lacking: what could not be computed, by name, and what it needs.
     """
 
-    corpus: dict[str, float]
-    per_image: dict[str, dict[str, float]]
+    images: tuple[str, ...]
+    tallies: tuple[Tally, ...]
+    lacking: Mapping[str, str]
+
+    @cached_property
+    def corpus(self) -> dict[str, float]:
+        """One number a metric; BLEU's and METEOR's are of summed counts, no means of images'."""
+        (row,) = self.of_sums(np.ones((1, len(self.images))))
+        return dict(zip(self.names, row.tolist(), strict=True))
+
+    @cached_property
+    def per_image(self) -> dict[str, dict[str, float]]:
+        """Image id -> metric -> score."""
+        ones = np.ones(len(self.images))
+        rows = np.concatenate([each.scores(each.counts, ones) for each in self.tallies], axis=1)
+        return {
+            image: dict(zip(self.names, row.tolist(), strict=True))
+            for image, row in zip(self.images, rows, strict=True)
+        }
+
+    @property
+    def names(self) -> list[str]:
+        """Of the metrics, in the COCO scorer's order."""
+        return [name for each in self.tallies for name in each.names]
+
+    def of_sums(self, weights: Num[np.ndarray, "many images"]) -> Float[np.ndarray, "many names"]:
+        """The scores of many corpora, in each of which an image stands as often as its weight."""
+        count = weights.sum(axis=1)
+        found = [each.scores(weights @ each.counts, count) for each in self.tallies]
+        return np.concatenate(found, axis=1)
 
 
-def score(predictions: Mapping[str, str], references: Mapping[str, Sequence[str]]) -> Report:
+def score(
+    predictions: Mapping[str, str],
+    references: Mapping[str, Sequence[str]],
+    with_meteor: bool = False,
+) -> Report:
     """Scores one caption an image against its references, as the COCO scorer does.
+
+    Args:
+      predictions: image id -> caption.
+      references: image id -> captions.
+      with_meteor: whether METEOR, which takes seconds, is computed where its data are.
 
     Raises:
       UserError: an image of either side is missing on the other, or has no references.
     """
     predicted, expected = _words(predictions, references)
-    idf = Idf.of(expected.values())
-    counts = np.stack([bleu_counts(predicted[image], expected[image]) for image in expected])
-    bleus = bleu(counts)
-    per_image = {
-        image: dict(zip(_BLEU, map(float, bleus[row]), strict=True))
-        | {
-            "ROUGE_L": rouge_l(predicted[image], expected[image]),
-            "CIDEr": cider(predicted[image], expected[image], idf),
-        }
-        for row, image in enumerate(expected)
-    }
-    corpus = dict(zip(_BLEU, map(float, bleu(counts.sum(axis=0))), strict=True))
-    for name in ("ROUGE_L", "CIDEr"):
-        corpus[name] = float(np.mean([scores[name] for scores in per_image.values()]))
-    return Report(corpus, per_image)
+    pairs = [(predicted[image], captions) for image, captions in expected.items()]
+    idf, lacking = Idf.of(expected.values()), dict[str, str]()
+    tallies = [Tally(_BLEU, np.stack([bleu_counts(*pair) for pair in pairs]), _bleu_of)]
+    if with_meteor and (needs := meteor_lacks()):
+        lacking["METEOR"] = needs
+    elif with_meteor:
+        tallies.append(Tally(("METEOR",), meteor(predicted, expected).counts, _meteor_of))
+    rouge = np.array([[rouge_l(*pair)] for pair in pairs])
+    ciders = np.array([[cider(*pair, idf)] for pair in pairs])
+    tallies += [Tally(("ROUGE_L",), rouge, _mean), Tally(("CIDEr",), ciders, _mean)]
+    return Report(tuple(expected), tuple(tallies), lacking)
+
+
+def protocol_of(report: Report) -> dict[str, str]:
+    """What a signature says of the scores that not every report has."""
+    return {"meteor": "1.5,python"} if "METEOR" in report.names else {}
+
+
+def _bleu_of(sums: np.ndarray, _: np.ndarray) -> np.ndarray:
+    return bleu(sums)
+
+
+def _meteor_of(sums: np.ndarray, _: np.ndarray) -> np.ndarray:
+    return np.apply_along_axis(meteor_score, 1, sums)[:, None]
+
+
+def _mean(sums: np.ndarray, images: np.ndarray) -> np.ndarray:
+    return sums / images[:, None]
 
 
 def collapse(
     predictions: Mapping[str, str], references: Mapping[str, Sequence[str]], seed: int
 ) -> dict[str, float]:
-    """Whether the captions depend on their images at all.
+    """Whether the captions depend on their images at all, and are whole sentences.
 
     Returns:
       "distinct": the share of captions that differ in their words, 1 where no two are alike;
       "CIDEr_shuffled": CIDEr with the predictions dealt out to the images at random. A model that
-      looks at its images scores far more than that; one that does not, about as much.
+      looks at its images scores far more than that; one that does not, about as much;
+      "repeated": the share of captions that say the same two words twice; people do in 4%;
+      "broken_endings": the share that end in a word such as "a" or "with".
 
     Raises:
       UserError: as `score`.
@@ -73,7 +155,18 @@ def collapse(
         for image, other in zip(images, dealt, strict=True)
     ]
     distinct = len({tuple(words) for words in predicted.values()}) / len(images)
-    return {"distinct": distinct, "CIDEr_shuffled": float(np.mean(shuffled))}
+    captions = predicted.values()
+    return {
+        "distinct": distinct,
+        "CIDEr_shuffled": float(np.mean(shuffled)),
+        "repeated": float(np.mean([_repeats(words) for words in captions])),
+        "broken_endings": float(np.mean([not _UNFINISHED.isdisjoint(w[-1:]) for w in captions])),
+    }
+
+
+def _repeats(words: Sequence[str]) -> bool:
+    pairs = list(pairwise(words))
+    return len(set(pairs)) < len(pairs)
 
 
 def exact_match(

@@ -5,22 +5,32 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
 from jaxcap.models.memory import Memory
 from jaxcap.models.shown import Shown
+
+NEVER = -1e9  # a logit; finite, so that a word that is not asked for can be multiplied away
 
 
 class CaptionModel(nn.Module):
     """photo -> Memory -> captions, by way of `encoder`, `stage`, `bridge` and `decoder`.
 
     The encoder and the stage see each image by itself, the bridge all images of a record together.
+
+    Attributes:
+      encoder, stage, bridge, decoder: its parts.
+      temperature: that logits are divided by; below 1 likely words are likelier.
+      never: ids that are never said.
     """
 
     encoder: nn.Module
     stage: nn.Module | None
     bridge: nn.Module
     decoder: nn.Module
+    temperature: float = 1.0
+    never: tuple[int, ...] = ()
 
     def __call__(
         self, shown: Shown, tokens: Int[Array, "B K T"], train: bool = False
@@ -44,7 +54,7 @@ class CaptionModel(nn.Module):
         self, memory: Memory, tokens: Int[Array, "B K T"], train: bool = False
     ) -> Float[Array, "B K T V"]:
         """Teacher forcing, given the memory of `encode`."""
-        return self.decoder(memory, tokens, train)
+        return self._chances(self.decoder(memory, tokens, train))
 
     def losses(self, shown: Shown, progress: Float[Array, ""]) -> dict[str, Float[Array, "B N"]]:
         """What the encoder's own objective has of each image that is there, if it has one.
@@ -79,7 +89,16 @@ class CaptionModel(nn.Module):
         self, context: Any, state: Any, token: Int[Array, "B K"], position: Int[Array, ""]
     ) -> tuple[Float[Array, "B K V"], Any]:
         """See the decoder contract in `jaxcap.models`."""
-        return self.decoder.step(context, state, token, position)
+        logits, state = self.decoder.step(context, state, token, position)
+        return self._chances(logits), state
+
+    def _chances(self, logits: Float[Array, "B K *T V"]) -> Float[Array, "B K *T V"]:
+        if self.temperature != 1.0:
+            logits = logits / self.temperature
+        if self.never:
+            never = np.isin(np.arange(logits.shape[-1]), self.never)
+            logits = jnp.where(jnp.expand_dims(never, range(logits.ndim - 1)), NEVER, logits)
+        return logits
 
 
 def caption_logp(

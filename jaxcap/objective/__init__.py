@@ -58,6 +58,8 @@ Objective = Callable[[Any, Batch, Array, Counts, Progress], tuple[Array, Means]]
 def make_objective(model: CaptionModel, config: ConfigDict, tokenizer: Tokenizer) -> Objective:
     """The function (variables, batch, key, counts, progress) -> (loss, means of its terms).
 
+    The captions of the batch may have `weights` [B, K, T], factors of their tokens' losses.
+
     Args:
       model: that is trained.
       config: `config.objective`.
@@ -67,6 +69,7 @@ def make_objective(model: CaptionModel, config: ConfigDict, tokenizer: Tokenizer
       UserError: by the function, when it is compiled: a term is of where a decoder looks, and this
         one looks at nothing.
     """
+    smoothing = 0.0 if config.samples else config.smoothing
 
     def objective(
         variables: Any, batch: Batch, key: Array, counts: Counts, progress: Progress
@@ -88,8 +91,8 @@ def make_objective(model: CaptionModel, config: ConfigDict, tokenizer: Tokenizer
             share = config.scheduled_sampling * progress.share
             inputs = with_own_words(inputs, answer(inputs, guess)[0], share, tokenizer, draw)
         logits, looked = answer(inputs, teach)
-        plain = jnp.ones(tokens.shape, jnp.float32)
-        words = cross_entropy(logits, tokens, mask, plain, config.smoothing)
+        weights = batch.get("weights", jnp.ones(tokens.shape, jnp.float32))
+        words = cross_entropy(logits, tokens, mask, weights, smoothing)
         means = {"nll": words.nll / counts.tokens, "accuracy": words.correct / counts.tokens}
         loss = words.loss / counts.tokens
 
@@ -107,7 +110,8 @@ def make_objective(model: CaptionModel, config: ConfigDict, tokenizer: Tokenizer
         if drawn is not None:
             spread = entropy(seen, mask).sum() / counts.tokens
             logp = caption_logp(logits, tokens)
-            chance = reinforce(drawn, logp, mask, progress.baseline).sum() / counts.tokens
+            chance = reinforce(drawn, logp, mask, progress.baseline) * weights
+            chance = chance.sum() / counts.tokens
             loss = loss + config.reinforce * chance - config.entropy * spread
             means |= {"reinforce": chance, "entropy": spread}
         loss = config.captions * loss

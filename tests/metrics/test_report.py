@@ -3,9 +3,12 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from meteor_data import write_package
 
 from jaxcap.errors import UserError
-from jaxcap.metrics.report import collapse, exact_match, score
+from jaxcap.metrics.meteor import meteor
+from jaxcap.metrics.ptb import ptb_words
+from jaxcap.metrics.report import collapse, exact_match, protocol_of, score
 
 REFERENCES = {
     "1": ["A dog runs over the grass.", "A brown dog in a field"],
@@ -30,12 +33,37 @@ def test_has_the_scorers_names_for_the_corpus_and_each_image():
 
 def test_words_not_letters_are_compared():
     shouted = {image: caption.upper() + " ..." for image, caption in PREDICTIONS.items()}
-    assert score(shouted, REFERENCES) == score(PREDICTIONS, REFERENCES)
+    assert score(shouted, REFERENCES).per_image == score(PREDICTIONS, REFERENCES).per_image
 
 
 def test_a_prediction_that_is_a_reference_scores_one():
     scores = score(PREDICTIONS, REFERENCES).per_image["2"]
     assert [scores[name] for name in NAMES[:5]] == pytest.approx([1] * 5)
+
+
+def test_meteor_is_a_score_where_its_data_are(tmp_path, monkeypatch):
+    """In the COCO scorer's order, and with a word in the signature."""
+    monkeypatch.syspath_prepend(tmp_path)
+    write_package(tmp_path)
+    report = score(PREDICTIONS, REFERENCES, with_meteor=True)
+    assert list(report.corpus) == [*NAMES[:4], "METEOR", *NAMES[4:]]
+    predicted = {image: ptb_words(text) for image, text in PREDICTIONS.items()}
+    expected = {image: [ptb_words(text) for text in each] for image, each in REFERENCES.items()}
+    alone = meteor(predicted, expected)
+    assert 0 < alone.corpus < 1
+    assert report.corpus["METEOR"] == pytest.approx(alone.corpus)
+    found = {image: scores["METEOR"] for image, scores in report.per_image.items()}
+    assert found == pytest.approx(alone.per_image)
+    assert protocol_of(report) == {"meteor": "1.5,python"}
+    assert (report.lacking, protocol_of(score(PREDICTIONS, REFERENCES))) == ({}, {})
+
+
+def test_meteor_is_a_need_where_they_are_not(monkeypatch):
+    """And no 0."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    report = score(PREDICTIONS, REFERENCES, with_meteor=True)
+    assert list(report.corpus) == NAMES
+    assert report.lacking == {"METEOR": "needs pip install pycocoevalcap"}
 
 
 @settings(max_examples=30)
@@ -80,6 +108,13 @@ def test_a_seed_deals_the_same_whatever_the_order_of_the_files():
 
 def test_exact_match_compares_words():
     assert exact_match(PREDICTIONS, REFERENCES) == {"1": False, "2": True, "3": False}
+
+
+def test_repeated_words_and_broken_endings_are_counted():
+    said = {"1": "a dog and a dog", "2": "a dog on the", "3": "", "4": "a dog on the bed"}
+    references = {image: ["a dog on a bed"] for image in said}
+    found = collapse(said, references, seed=0)
+    assert found["repeated"] == found["broken_endings"] == 1 / 4
 
 
 @pytest.mark.parametrize("call", [score, exact_match, lambda p, r: collapse(p, r, 0)])

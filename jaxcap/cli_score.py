@@ -1,0 +1,95 @@
+"""`jaxcap score`."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jaxcap.cli_options import AsJson
+
+if TYPE_CHECKING:
+    from jaxcap.metrics.report import Report
+
+
+def score(
+    predictions: Annotated[Path, typer.Argument(help="In COCO's results format.")],
+    references: Annotated[
+        Path, typer.Argument(help="COCO annotations, or {image id: [captions]}.")
+    ],
+    against: Annotated[
+        Path | None, typer.Option(help="Predictions of another system, to compare with.")
+    ] = None,
+    per_image: Annotated[
+        Path | None, typer.Option("--csv", help="A file for the scores of each image.")
+    ] = None,
+    resamples: Annotated[
+        int, typer.Option(min=1, help="Corpora that are drawn to tell how sure scores are.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of what is drawn.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Score a file of predictions, whoever made it, and tell how sure the scores are.
+
+    Each has an interval that holds 95% of the scores of corpora drawn from its images. With
+    --against, the difference to another system comes with the share of random exchanges of captions
+    between the two that differ as much. METEOR needs pip install pycocoevalcap, and takes longer
+    than all others.
+    """
+    from jaxcap.metrics.files import read_predictions, read_references
+    from jaxcap.metrics.report import protocol_of
+    from jaxcap.metrics.report import score as scored
+    from jaxcap.metrics.significance import compared, intervals
+    from jaxcap.protocol import signature
+
+    said, expected = read_predictions(predictions), read_references(references)
+    report = scored(said, expected, with_meteor=True)
+    compare = {}
+    if against is not None:
+        other = scored(read_predictions(against), expected, with_meteor=True)
+        compare = {k: v._asdict() for k, v in compared(report, other, resamples, seed).items()}
+    found = {
+        "scores": report.corpus,
+        "intervals": intervals(report, resamples, seed),
+        "against": compare,
+        "lacking": dict(report.lacking),
+        "signature": signature(
+            references_file=references.name,
+            images=len(said),
+            references=sum(map(len, expected.values())),
+            words="ptb",
+            **protocol_of(report),
+            resamples=resamples,
+            seed=seed,
+        ),
+    }
+    if per_image is not None:
+        _write_csv(report, per_image)
+    typer.echo(json.dumps(found) if as_json else _told(found))
+
+
+def _told(found: dict) -> str:
+    """A line for each score, and the signature."""
+    lines = []
+    for name, number in found["scores"].items():
+        low, high = found["intervals"][name]
+        line = f"{name:<8} {number:.4f}  {low:.4f} to {high:.4f}"
+        if name in found["against"]:
+            line += "  {difference:+.4f} (p {p:.3f})".format(**found["against"][name])
+        lines.append(line)
+    lines += [f"{name:<8} not computed ({why})" for name, why in found["lacking"].items()]
+    return "\n".join([*lines, found["signature"]])
+
+
+def _write_csv(report: "Report", file: Path) -> None:
+    """A row for each image, written whole or not at all."""
+    from jaxcap.atomic import write_text
+
+    rows = io.StringIO()
+    writer = csv.writer(rows, lineterminator="\n")
+    writer.writerow(["image_id", *report.names])
+    for image, scores in report.per_image.items():
+        writer.writerow([image, *(f"{number:.6f}" for number in scores.values())])
+    write_text(file, rows.getvalue())
