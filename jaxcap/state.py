@@ -38,7 +38,7 @@ class TrainState(flax.struct.PyTreeNode):
     stats: Params
     opt_state: Any
     baseline: Any
-    anchor: Params
+    anchor: Params = flax.struct.field(default_factory=dict)
 
     def variables(self, trained: Params | None = None) -> dict[str, Any]:
         """Linen's variables, with the average of the trained parameters or those given."""

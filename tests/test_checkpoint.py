@@ -9,7 +9,6 @@ import numpy as np
 import optax
 import pytest
 
-from jaxcap import checkpoint as module
 from jaxcap.atomic import write_text
 from jaxcap.config import base
 from jaxcap.errors import UserError
@@ -84,10 +83,20 @@ def test_the_state_of_every_optimizer_is_read(kind, tmp_path):
     jax.tree.map(np.testing.assert_array_equal, restored, saved)
 
 
-def test_a_run_of_an_earlier_version_is_not_gone_on_with(run, monkeypatch):
-    monkeypatch.setattr(module, "TRAIN", (*module.TRAIN, "newer"))
-    with pytest.raises(UserError, match=r"earlier version.*no newer.*--config.init_from="):
-        run.restore_train(2, shapes(state(2)))
+def test_a_run_that_lacks_what_training_needs_today_is_not_gone_on_with(run):
+    """As of an earlier version, or without the first model, which the settings now ask for."""
+    anchored = state(2).replace(anchor=state(2).trained)
+    with pytest.raises(UserError, match=r"earlier version.*no anchor.*--config.init_from="):
+        run.restore_train(2, shapes(anchored))
+
+
+def test_the_first_model_is_saved_where_there_is_one(tmp_path):
+    first = state(1).replace(anchor={name: leaf + 1 for name, leaf in state(1).trained.items()})
+    run = Run(tmp_path / "run")
+    run.save(first)
+    run.wait()
+    restored = Run(run.path).restore_train(1, shapes(first))
+    jax.tree.map(np.testing.assert_array_equal, restored, first)
 
 
 def test_another_optimizer_cannot_go_on(run):
