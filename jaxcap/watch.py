@@ -1,5 +1,6 @@
 """What is watched while the devices work: metrics that are not yet read, and the time."""
 
+import operator
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,18 @@ from ml_collections import ConfigDict
 
 from jaxcap.errors import UserError
 from jaxcap.run import Run
+
+# Of what is drawn: the field that bounds it, if that is not 0; its metric; when it is past; what it
+# is then.
+BOUNDS = (
+    (
+        "min_entropy",
+        "token_entropy",
+        operator.lt,
+        "nats a token, so that an image's samples are nearly all the same",
+    ),
+    ("max_kl", "kl", operator.gt, "nats a caption from the model that it began with"),
+)
 
 
 class Window:
@@ -98,24 +111,14 @@ class Clock:
 
 def _check_drawn(numbers: dict[str, float], step: int, run: Run, objective: ConfigDict) -> None:
     """End a run whose captions have lost what they were, before they are all the same."""
-    found = {
-        "min_entropy": (
-            numbers.get("token_entropy", np.inf) < objective.min_entropy,
-            "nats a token, so that an image's samples are nearly all the same",
-        ),
-        "max_kl": (
-            0 < objective.max_kl < numbers.get("kl", 0.0),
-            "nats a caption from the model that it began with",
-        ),
-    }
-    measured = {"min_entropy": "token_entropy", "max_kl": "kl"}
-    for bound, (crossed, what) in found.items():
-        if crossed:
+    for bound, measured, is_past, what in BOUNDS:
+        limit, value = objective[bound], numbers.get(measured)
+        if limit and value is not None and is_past(value, limit):
             run.wait()
             raise UserError(
-                f"The captions that are drawn are at {numbers[measured[bound]]:.3g} {what} (the "
-                f"mean up to step {step}); objective.{bound} is {objective[bound]}. The run ends "
-                f"here, and {run.path} captions with its best checkpoint, of step "
-                f"{run.best_step()}. To go further, lower optim.lr, raise reward.kl, or move the "
-                "bound, and start the same command again."
+                f"The captions that are drawn are at {value:.3g} {what} (the mean up to step "
+                f"{step}); objective.{bound} is {limit}. The run ends here, and {run.path} "
+                f"captions with its best checkpoint, of step {run.best_step()}. To go further, "
+                "lower optim.lr, raise reward.kl, or move the bound, and start the same command "
+                "again."
             )

@@ -7,6 +7,7 @@ of 10,000 words have the same code with a chance of 3e-12, two of 10 million n-g
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -47,6 +48,7 @@ class Piece(NamedTuple):
     added: tuple[int, int]
 
     @classmethod
+    @lru_cache(maxsize=100_000)
     def of(cls, letters: str) -> "Piece":
         """Of some letters; a word's own code is that of all of them, from 0."""
         factor, added = [1, 1], [0, 0]
