@@ -150,6 +150,7 @@ def test_a_file_that_is_missing_is_named(package, name):
         ("data/paraphrase-en.gz", gzip.compress(b"0.5\nbig\nlarge\n0.5\n")),
         ("data/paraphrase-en.gz", gzip.compress(b"0.5\nbig\nlarge\n" * 99)[:-12]),
     ],
+    ids=["no archive", "no gzip", "cut between lines", "cut in the middle"],
 )
 def test_a_file_that_is_damaged_is_named(package, name, content):
     path = package / name
