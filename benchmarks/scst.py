@@ -38,7 +38,7 @@ from jaxcap.state import init_variables, new_state
 from jaxcap.train_step import make_step, trace_step
 
 CONFIG = Path(__file__).parents[1] / "configs" / "flickr8k_scst.py"
-CELLS, FEATURES, WORDS, TOKENS, SAMPLES, REFERENCES = 10, 1408, 2539, 20, 5, 5
+CELLS, FEATURES, WORDS, TOKENS, SAMPLES, REFERENCES = 10, 1280, 2539, 20, 5, 5
 Call = Callable[[], object]
 
 
@@ -172,16 +172,15 @@ def theirs(memory: np.ndarray, captions: list[list[list[str]]]) -> Call:
     torch.manual_seed(0)
     model = Theirs().train()
     cells = torch.tensor(memory.reshape(len(memory), CELLS * CELLS, FEATURES)).float()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    adamw = torch.optim.AdamW(model.parameters(), lr=1e-4)
     words = {4 + number: f"w{number}" for number in range(WORDS)}
     idf = Idf.of(captions)
     begin = torch.ones((len(memory), 1), dtype=torch.long)
 
     def said(seen: torch.Tensor, **how: Any) -> torch.Tensor:
         settings = {"max_new_tokens": TOKENS, "min_new_tokens": TOKENS, **how}
-        mask = torch.ones_like(begin)
         return model.words.generate(
-            begin, attention_mask=mask, encoder_hidden_states=seen, top_k=0, **settings
+            begin, attention_mask=torch.ones_like(begin), encoder_hidden_states=seen, **settings
         )[:, 1:]
 
     def worth(tokens: torch.Tensor) -> torch.Tensor:
@@ -195,7 +194,7 @@ def theirs(memory: np.ndarray, captions: list[list[list[str]]]) -> Call:
         with torch.no_grad():
             seen = model.encode(cells)
             greedy = worth(said(seen, do_sample=False))
-            samples = said(seen, do_sample=True, num_return_sequences=SAMPLES)
+            samples = said(seen, do_sample=True, top_k=0, num_return_sequences=SAMPLES)
         model.train()
         advantage = worth(samples) - greedy.repeat_interleave(SAMPLES)
         seen = model.encode(cells).repeat_interleave(SAMPLES, dim=0)
@@ -205,8 +204,8 @@ def theirs(memory: np.ndarray, captions: list[list[list[str]]]) -> Call:
         loss = -(advantage[:, None] * logp).sum() / samples.numel()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
+        adamw.step()
+        adamw.zero_grad()
 
     return call
 

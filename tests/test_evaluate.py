@@ -136,9 +136,11 @@ def test_the_files_that_it_leaves(table, tmp_path):
     predictions = json.loads((tmp_path / "predictions.json").read_text())
     assert predictions == [{"image_id": f"{i}.png", "caption": "number 1"} for i in range(1, 8)]
     told = json.loads((tmp_path / "scores.json").read_text())
-    assert {"scores", "signature", "checks", "unreadable"} == set(told)
+    assert {"scores", "signature", "checks", "unreadable", "lacking"} == set(told)
     bleu = {f"Bleu_{n}" for n in range(1, 5)}
-    assert set(told["scores"]) == {*bleu, "ROUGE_L", "CIDEr", "exact_match"}
+    computed = {*bleu, "ROUGE_L", "CIDEr", "exact_match"}
+    assert set(told["scores"]) | set(told["lacking"]) == computed | {"METEOR"}
+    assert not set(told["scores"]) & set(told["lacking"])
     assert told["scores"]["exact_match"] == pytest.approx(1 / 7)
     assert told["checks"]["distinct"] < 0.2
     for part in ("split:val", "step:17", "seed:5", "beams=2", "words:ptb", "jaxcap:"):
