@@ -16,6 +16,7 @@ from ml_collections import ConfigDict
 
 from jaxcap.config import base
 from jaxcap.errors import UserError
+from jaxcap.further import without_empty
 from jaxcap.run import Run
 
 KEPT = ("model", "tokenizer", "search", "seed")  # of the run, with its data's shape
@@ -30,7 +31,7 @@ def get_config(run: str = "") -> ConfigDict:
     said = Run(run).config().to_dict()
     config = base()
     with config.ignore_type():
-        config.update({name: _given(said[name]) for name in KEPT})
+        config.update({name: without_empty(said[name]) for name in KEPT})
         config.data.update({name: said["data"][name] for name in (*SHOWN, *FEATURES, "max_len")})
     config.init_from = run
     config.model.lora = None
@@ -43,10 +44,3 @@ def get_config(run: str = "") -> ConfigDict:
     config.optim.ema = 0.0
     config.eval.every = 500
     return config
-
-
-def _given(value: object) -> object:
-    """Without the fields that were left empty: those keep the type that they are to have."""
-    if isinstance(value, dict):
-        return {name: _given(inner) for name, inner in value.items() if inner is not None}
-    return value

@@ -4,17 +4,21 @@ Command   python -m jaxcap.main --config=configs/flickr8k_scst.py:DIR --workdir=
           --config.init_from=runs/flickr8k, the run of configs/flickr8k.py; DIR as there
 Hardware  2 CPU cores; the memories that the other run kept are read
 Needs     pip install 'jaxcap[pretrained]'
+Time      2.6 s a step on a free machine, and two minutes an evaluation
+Score     not yet measured to its last step: CIDEr 60.1, BLEU-4 23.6 after 200 steps, from 58.4 and
+          23.0 (dev, 1,000 images with 5 references each, beams 5, length penalty 0.9, seed 0)
 """
 
 from ml_collections import ConfigDict
 
 from configs.flickr8k import get_config as flickr8k
-from jaxcap.recipes import self_critical
+from jaxcap.further import self_critical
 
 
 def get_config(folder: str = "") -> ConfigDict:
     """`folder` is where Flickr8k lies."""
     config = self_critical(flickr8k(folder))
     config.init_from = "runs/flickr8k"
-    config.steps = 400
+    config.steps = 600
+    config.eval.every = 200
     return config

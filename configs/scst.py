@@ -13,15 +13,13 @@ where it is: the config is read from it whenever the command starts.
 from ml_collections import ConfigDict
 
 from jaxcap.errors import UserError
-from jaxcap.recipes import self_critical
-from jaxcap.run import Run
+from jaxcap.further import self_critical, started_from
 
 
 def get_config(run: str = "") -> ConfigDict:
     """`run` is the directory of the run."""
     if not run:
         raise UserError("Name a run: --config=configs/scst.py:RUN")
-    config = self_critical(Run(run).config())
-    config.init_from = run
+    config = self_critical(started_from(run))
     config.steps = 1000
     return config

@@ -50,20 +50,3 @@ def tried_out(config: ConfigDict, image_size: int) -> ConfigDict:
     config.eval.batch_size = 8
     config.search.beams, config.search.max_len = 2, 8
     return config
-
-
-def self_critical(config: ConfigDict) -> ConfigDict:
-    """The config of a trained model, that is to be trained further on CIDEr.
-
-    Adam at a constant low rate, without what regularises learning by heart: the captions are the
-    model's own.
-    """
-    config.objective.samples = 5
-    config.objective.max_kl = 50.0
-    config.objective.min_entropy = 0.02
-    config.optim.kind = "adamw"
-    config.optim.lr = 1e-4
-    config.optim.schedule = "constant"
-    config.optim.warmup = 20
-    config.optim.weight_decay = 0.0
-    return config
