@@ -4,7 +4,7 @@ python benchmarks/scst.py [--images 64] [--rounds 5] [--out FOLDER]
 
 The model of configs/flickr8k.py over memories of its encoder, five samples of an image and as many
 references, float32. The usual recipe is PyTorch's, with Transformers: `generate` draws the samples,
-once more the greedy captions they are measured by; CIDEr-D is computed in pure Python; then a pass
+once more the greedy captions they are measured by; CIDEr-D is computed in pure Python; then
 a pass over the samples, each with a copy of its image, has the gradient. It needs PyTorch:
 pip install -e ".[torch]". The weights are random, so that every sample has all of its 20 words.
 Where the time of ours goes is told by its parts, each compiled by itself.

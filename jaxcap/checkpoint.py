@@ -26,9 +26,9 @@ class Checkpoints:
 
     A checkpoint has two items: `model` (the averaged and the frozen parameters, and the batch
     statistics: what captions) and `train` (what only training needs: the parameters as the
-    optimizer left them, its state, the objective's baseline, and the step, which is also the
-    position in the data). One that was imported has `origin` in the place of the latter:
-    where it is from.
+    optimizer left them, its state, the objective's baseline, the parameters that it is held to if
+    there are such, and the step, which is also the position in the data). One that was imported has
+    `origin` in the place of the latter: where it is from.
     """
 
     def __init__(self, path: str | os.PathLike[str]):
@@ -170,8 +170,10 @@ class Checkpoints:
                 f"from it in a run of its own: --config.init_from={self.path} and another "
                 "--workdir."
             )
-        train = _for_training(like)
-        if lacks := set(train) - {*self.manager.item_metadata(step)["train"]}:
+        train, there = _for_training(like), {*self.manager.item_metadata(step)["train"]}
+        if ANCHOR in there:  # is read, whether the settings still ask for it or not
+            train.setdefault(ANCHOR, like.trained)
+        if lacks := set(train) - there:
             raise UserError(
                 f"{self.path} was written by an earlier version or with other settings, so that "
                 f"its training cannot go on (it has no {', '.join(lacks)}). Start from it in a run "
@@ -190,7 +192,7 @@ class Checkpoints:
         )
         params = restored.model["params"]
         return like.replace(
-            **restored.train,
+            **{name: restored.train[name] for name in _for_training(like)},
             average={name: params[name] for name in like.average},
             frozen={name: params[name] for name in like.frozen},
             stats=restored.model["stats"],

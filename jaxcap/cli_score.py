@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jaxcap.cli_options import AsJson
+from jaxcap.errors import UserError
 
 if TYPE_CHECKING:
     from jaxcap.metrics.report import Report
@@ -44,6 +45,8 @@ def score(
     from jaxcap.metrics.significance import compared, intervals
     from jaxcap.protocol import signature
 
+    if per_image is not None and not per_image.absolute().parent.is_dir():
+        raise UserError(f"There is no folder {per_image.absolute().parent} for {per_image.name}.")
     said, expected = read_predictions(predictions), read_references(references)
     report = scored(said, expected, with_meteor=True)
     compare = {}
@@ -88,7 +91,7 @@ def _write_csv(report: "Report", file: Path) -> None:
     from jaxcap.atomic import write_text
 
     rows = io.StringIO()
-    writer = csv.writer(rows, lineterminator="\n")
+    writer = csv.writer(rows)
     writer.writerow(["image_id", *report.names])
     for image, scores in report.per_image.items():
         writer.writerow([image, *(f"{number:.6f}" for number in scores.values())])

@@ -217,8 +217,8 @@ class Experiment:
         view, end = self.view(source), self.config.reward.eos
         if not self.config.objective.samples:
             return TrainExample(source, view, self.tokenizer, data.captions, data.max_len)
-        # A reference twice as long as a caption may be is worth next to nothing to it.
-        longest = 2 * data.max_len
+        # Past four sigmas of CIDEr-D's penalty a reference is worth nothing, however long it is.
+        longest = data.max_len + 24
         return RewardExample(source, view, self.tokenizer, data.captions, longest, end)
 
     @cached_property

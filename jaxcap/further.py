@@ -44,4 +44,7 @@ def self_critical(config: ConfigDict) -> ConfigDict:
     config.optim.schedule = "constant"
     config.optim.warmup = 20
     config.optim.weight_decay = 0.0
+    config.optim.b1, config.optim.b2, config.optim.eps = 0.9, 0.98, 1e-8
+    config.optim.clip = 1.0
+    config.eval.every = config.checkpoint_every = 200  # the best is to be found, and kept
     return config

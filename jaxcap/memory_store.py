@@ -164,9 +164,15 @@ def memory_store(config: ConfigDict, source: Source) -> MemoryStore:
 
 
 def _begun(config: ConfigDict) -> ConfigDict:
-    """That of the run which the encoder is from: the first of those that only handed it on."""
-    while config.init_from and (parent := Run(config.init_from).config()).data.cache:
-        config = parent  # where memories are kept, the encoder stays as it was
+    """That of the run which the encoder is from: the first of those that only handed it on.
+
+    Of runs that are gone nothing is known: the memories of the first that is there are its own.
+    """
+    while (Path(config.init_from) / "config.json").is_file():
+        parent = Run(config.init_from).config()
+        if not parent.data.cache:  # where memories are kept, the encoder stays as it was
+            break
+        config = parent
     return config
 
 

@@ -38,7 +38,7 @@ def make_step(
     """
     root, lots = (jax.random.fold_in(jax.random.key(config.seed), use) for use in (1, 3))
     if reward:
-        model = policy(model, config.objective, tokenizer)
+        model = policy(model, config, tokenizer)
     objective = make_objective(model, config.objective, tokenizer)
     drawing = make_drawing(model, config, tokenizer, reward) if reward else None
 

@@ -119,6 +119,5 @@ def _check_drawn(numbers: dict[str, float], step: int, run: Run, objective: Conf
                 f"The captions that are drawn are at {value:.3g} {what} (the mean up to step "
                 f"{step}); objective.{bound} is {limit}. The run ends here, and {run.path} "
                 f"captions with its best checkpoint, of step {run.best_step()}. To go further, "
-                "lower optim.lr, raise reward.kl, or move the bound, and start the same command "
-                "again."
+                "lower optim.lr or move the bound, and start the same command again."
             )

@@ -97,6 +97,9 @@ def test_the_first_model_is_saved_where_there_is_one(tmp_path):
     run.wait()
     restored = Run(run.path).restore_train(1, shapes(first))
     jax.tree.map(np.testing.assert_array_equal, restored, first)
+    without = first.replace(anchor={})  # by settings that no longer ask for it
+    restored = Run(run.path).restore_train(1, shapes(without))
+    jax.tree.map(np.testing.assert_array_equal, restored, without)
 
 
 def test_another_optimizer_cannot_go_on(run):

@@ -17,6 +17,7 @@ from jaxcap.cli import app
 from jaxcap.data.sources import open_source
 from jaxcap.explain_picture import draw_looks, draw_similarity
 from jaxcap.metrics import report
+from jaxcap.metrics.meteor import lacking
 
 
 def command(*words):
@@ -174,10 +175,15 @@ def test_eval_scores_are_those_of_the_report_and_of_jaxcap_score(evaluated, tmp_
         assert f"images:9|references:{len(annotations)}|words:ptb" in rescored.stdout
     printed = command("score", out / "predictions.json", tmp_path / "refs.json").stdout
     assert f"CIDEr    {expected['CIDEr']:.4f}  " in printed
-    assert (
-        "METEOR   not computed (needs pip install pycocoevalcap)" in printed
-        or "METEOR" in said["scores"]
+    assert (f"METEOR   not computed ({lacking()})" in printed) == bool(lacking())
+    unwritten = command(
+        "score",
+        out / "predictions.json",
+        tmp_path / "refs.json",
+        "--csv",
+        tmp_path / "none" / "each.csv",
     )
+    assert (unwritten.exit_code, "There is no folder" in unwritten.stderr) == (2, True)
 
 
 def test_score_tells_how_sure_scores_are_and_compares_two_systems(tmp_path):

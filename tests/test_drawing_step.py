@@ -149,7 +149,7 @@ def parameters(folder):
 @pytest.mark.parametrize(
     ("bound", "message"),
     [
-        ({"min_entropy": 100.0}, r"nats a token.*min_entropy is 100\.0.*of step 0.*reward\.kl"),
+        ({"min_entropy": 100.0}, r"nats a token.*min_entropy is 100\.0.*of step 0.*optim\.lr"),
         ({"max_kl": 1e-9}, r"nats a caption.*max_kl is 1e-09.*of step 0.*optim\.lr"),
     ],
     ids=["entropy", "divergence"],

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pickle
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -225,6 +226,8 @@ def test_a_run_reads_the_memories_of_the_run_that_its_encoder_is_from(tmp_path):
     begun("trained", "first", **{"data.cache": ""})
     others = {begun("fourth", "trained"), begun("fifth", seed=0)}
     assert len(others | {first}) == 3
+    shutil.rmtree(tmp_path / "first")
+    assert begun("second", "first") not in {first, *others}  # nobody knows; and nobody fails
 
 
 def test_memories_of_images_in_another_order_are_others(tmp_path):

@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from drawing import SAMPLES, batch_of, drawing_config
-from ml_collections import ConfigDict
 
 from jaxcap.experiment import Experiment
 from jaxcap.metrics.cider import Idf, cider
@@ -41,7 +40,7 @@ def draw(opened):
 def drawing_of(experiment, **objective):
     config = experiment.config.copy_and_resolve_references()
     config.objective.update(objective)
-    model = policy(experiment.model, config.objective, experiment.tokenizer)
+    model = policy(experiment.model, config, experiment.tokenizer)
     return make_drawing(model, config, experiment.tokenizer, experiment.reward)
 
 
@@ -142,10 +141,11 @@ def test_captions_are_drawn_from_the_model_that_learns(opened, temperature):
     """Word by word as likely, and words that no search says have no part of it."""
     experiment, state, rows = opened
     variables, banned = state.variables(state.trained), list(experiment.tokenizer.banned)
-    objective = {"temperature": temperature}
-    model = policy(experiment.model, ConfigDict(objective), experiment.tokenizer)
+    config = experiment.config.copy_and_resolve_references()
+    config.objective.temperature = temperature
+    model = policy(experiment.model, config, experiment.tokenizer)
     given = Given(variables, None, jax.random.key(5))
-    batch, means = jax.jit(drawing_of(experiment, **objective))(given, rows)
+    batch, means = jax.jit(drawing_of(experiment, temperature=temperature))(given, rows)
     tokens, mask = batch["tokens"], np.asarray(batch["mask"])
     inputs = jnp.concatenate([jnp.full_like(tokens[..., :1], 1), tokens[..., :-1]], axis=-1)
     logits, plain = (

@@ -104,6 +104,11 @@ def _experiment(config: ConfigDict, mesh: Mesh) -> Experiment:
         raise UserError(
             "A program is compiled ahead for a model of its own: leave init_from empty."
         )
+    if config.objective.samples:
+        raise UserError(
+            "A step that draws captions depends on the data, and is not compiled ahead: leave "
+            "objective.samples at 0."
+        )
     config = ConfigDict(config.to_dict())
     if not config.model.vocab_size:
         if config.tokenizer.kind != "bpe":

@@ -103,11 +103,9 @@ class Tokenizer:
         """
         ids = range(self.vocab_size)
         if isinstance(self.backend.decoder, decoders.ByteLevel):
-            special = {
-                id for id, token in self.backend.get_added_tokens_decoder().items() if token.special
-            }
-            tokens = ("" if id in special else self.backend.id_to_token(id) or "" for id in ids)
-            return [_bytes(token).decode(errors="surrogateescape") for token in tokens]
+            added = self.backend.get_added_tokens_decoder()  # which are as they are written
+            whole = {id: "" if token.special else token.content for id, token in added.items()}
+            return [whole.get(id, _of_bytes(self.backend.id_to_token(id) or "")) for id in ids]
         begun = self.backend.encode("a", add_special_tokens=False).ids
         start = len(self.backend.decode(begun, skip_special_tokens=True))
         rows = self.backend.decode_batch([[*begun, id] for id in ids], skip_special_tokens=True)
@@ -230,9 +228,10 @@ def build_tokenizer(
     return Tokenizer(backend, kind, roles, label)
 
 
-def _bytes(token: str) -> bytes:
-    """The bytes that a byte-level token stands for."""
-    return bytes(_BYTES[letter] for letter in token)
+def _of_bytes(token: str) -> str:
+    """What a byte-level token stands for; a letter that no byte is written as stands for itself."""
+    data = b"".join(bytes([_BYTES[at]]) if at in _BYTES else at.encode() for at in token)
+    return data.decode(errors="surrogateescape")
 
 
 def _without(caption: str, prompts: tuple[str, ...]) -> str:

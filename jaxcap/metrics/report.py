@@ -107,7 +107,10 @@ def score(
     if with_meteor and (needs := meteor_lacks()):
         lacking["METEOR"] = needs
     elif with_meteor:
-        tallies.append(Tally(("METEOR",), meteor(predicted, expected).counts, _meteor_of))
+        try:
+            tallies.append(Tally(("METEOR",), meteor(predicted, expected).counts, _meteor_of))
+        except UserError as error:  # its data are damaged: no reason to lose the other scores
+            lacking["METEOR"] = str(error)
     rouge = np.array([[rouge_l(*pair)] for pair in pairs])
     ciders = np.array([[cider(*pair, idf)] for pair in pairs])
     tallies += [Tally(("ROUGE_L",), rouge, _mean), Tally(("CIDEr",), ciders, _mean)]

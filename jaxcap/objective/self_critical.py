@@ -1,12 +1,14 @@
 """Self-critical training: captions that the model draws, each weighted by what it is worth.
 
 Rennie et al., arXiv 1612.00563, with the mean reward of an image's other samples for a baseline
-(Luo, arXiv 2003.09971; Kool et al., 2019). Captions are drawn as a search draws them, by the model
-as it captions, without dropout and all from one encoding of the image. How they are then learnt
-from is no concern of this: they are the K captions of a batch, with a weight each. Labels that are
-drawn are not smoothed. Where the config has dropout, the gradient is taken with it, as with any
-captions: the published recipes draw with dropout too, which makes the samples worse than those of
-the model that is evaluated.
+(Luo, arXiv 2003.09971; Kool et al., 2019). Captions are drawn as a search draws them that has no
+other rules than the words it suppresses, by the model as it captions, without dropout and all from
+one encoding of the image; those of a whole batch at once, also where it is learnt from in parts.
+
+How they are learnt from is no concern of this: they are the K captions of a batch, with a weight
+each. Labels that are drawn are not smoothed. Where the config has dropout, the gradient is taken
+with it, as with any captions: the published recipes draw with dropout too, which makes the samples
+worse than those of the model that is evaluated.
 """
 
 from collections.abc import Callable, Mapping
@@ -64,18 +66,19 @@ class Drawn(flax.struct.PyTreeNode):
     greedy: Float[Array, " B"]
 
 
-def policy(model: CaptionModel, objective: ConfigDict, tokenizer: Tokenizer) -> CaptionModel:
+def policy(model: CaptionModel, config: ConfigDict, tokenizer: Tokenizer) -> CaptionModel:
     """The model that draws captions and learns of them: the same in both, to the last word.
 
-    A search bans words that say nothing. Were they left to the model that learns, it would move to
-    them, unseen, all that it takes from captions of little worth.
+    A search suppresses words that say nothing. Were they left to the model that learns, it would
+    move to them, unseen, all that it takes from captions of little worth.
 
     Args:
       model: that captions.
-      objective: `config.objective`, with the temperature.
-      tokenizer: that knows which words are banned.
+      config: of the experiment, with the temperature, and with its search.
+      tokenizer: that knows which words say nothing, if the search does not.
     """
-    return model.clone(temperature=objective.temperature, never=tokenizer.banned)
+    search = settled(Search.of(**config.search.to_dict()), tokenizer)
+    return model.clone(temperature=config.objective.temperature, never=search.suppress)
 
 
 def make_drawing(
@@ -95,11 +98,11 @@ def make_drawing(
     its, T = config.objective, config.data.max_len
 
     def draw(given: Given, batch: Batch) -> Drawn:
-        search = Search(max_len=T - batch["prompt"].shape[1])
+        search = Search(max_len=T - batch["prompt"].shape[1], suppress=model.never)
         memory = model.apply(given.variables, Shown.of(batch), method="encode")
 
         def found(**settings: Any) -> Captions:
-            how = settled(replace(search, **settings), tokenizer)
+            how = replace(search, **settings)
             return find(model, tokenizer, how, given.variables, memory, batch, given.key)
 
         def worth(tokens: Array, mask: Array) -> Array:
