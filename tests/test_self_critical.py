@@ -164,6 +164,22 @@ def test_captions_are_drawn_from_the_model_that_learns(opened, temperature):
     assert not np.isin(np.asarray(tokens)[mask], banned).any()
 
 
+def test_the_words_that_the_search_suppresses_are_never_drawn(opened):
+    """Where the search of a run has its own, as an imported one has, they and no others."""
+    experiment, state, rows = opened
+    config = experiment.config.copy_and_resolve_references()
+    likely = [experiment.tokenizer.eos, experiment.tokenizer.encode("red")[0]]
+    config.search.suppress = (likely[1], experiment.tokenizer.bos)
+    model = policy(experiment.model, config, experiment.tokenizer)
+    drawing = make_drawing(model, config, experiment.tokenizer, experiment.reward)
+    given = Given(state.variables(state.trained), None, jax.random.key(5))
+    batch, _ = jax.jit(drawing)(given, rows)
+    said = np.asarray(batch["tokens"])[np.asarray(batch["mask"])]
+    assert likely[0] in said
+    assert not np.isin(said, config.search.suppress).any()
+    assert np.isin(said, experiment.tokenizer.banned).any()  # which nobody suppresses here
+
+
 def test_captions_may_be_measured_by_the_greedy_one(opened, found):
     experiment, state, rows = opened
     given = Given(state.variables(state.trained), None, jax.random.key(5))

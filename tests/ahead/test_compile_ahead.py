@@ -101,6 +101,9 @@ def test_what_is_not_known_is_told(here, config):
     config.model.vocab_size = 0
     with pytest.raises(UserError, match=r"set model.vocab_size"):
         compile_ahead(config, "v5e:2x4")
+    config.objective.samples = 5
+    with pytest.raises(UserError, match=r"leave objective\.samples at 0"):
+        compile_ahead(config, "v5e:2x4")
     config.init_from = "runs/other"
     with pytest.raises(UserError, match="leave init_from empty"):
         compile_ahead(config, "v5e:2x4")

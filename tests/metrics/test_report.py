@@ -58,6 +58,14 @@ def test_meteor_is_a_score_where_its_data_are(tmp_path, monkeypatch):
     assert (report.lacking, protocol_of(score(PREDICTIONS, REFERENCES))) == ({}, {})
 
 
+def test_damaged_data_of_meteor_cost_only_meteor(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (write_package(tmp_path) / "meteor-1.5.jar").write_bytes(b"no archive")
+    report = score(PREDICTIONS, REFERENCES, with_meteor=True)
+    assert report.corpus == score(PREDICTIONS, REFERENCES).corpus
+    assert "meteor-1.5.jar: METEOR's data cannot be read" in report.lacking["METEOR"]
+
+
 def test_meteor_is_a_need_where_they_are_not(monkeypatch):
     """And no 0."""
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)

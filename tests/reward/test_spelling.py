@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rewarded import as_tokens, on_device
+from tokenizers import AddedToken
 
-from jaxcap.data.text import build_tokenizer
+from jaxcap.data.text import Tokenizer, build_tokenizer
 from jaxcap.metrics.ptb import ptb_words
 from jaxcap.reward.codes import END
 from jaxcap.reward.spelling import Spelling
@@ -92,6 +93,16 @@ def test_a_word_is_the_same_however_a_model_has_spelt_it():
     rows[0, : len(ours)], rows[1, : len(letters)] = ours, letters
     real = np.arange(T)[None] < np.array([[len(ours)], [len(letters)]])
     assert_words(read_by("bpe")(rows, real), ["rides", "rides"])
+
+
+def test_added_tokens_are_spelt_as_they_are_written():
+    """Of a byte-level tokenizer others are in letters for bytes, which a space is not."""
+    tokenizer = build_tokenizer("bpe", CAPTIONS, vocab_size=300)
+    tokenizer.backend.add_tokens([AddedToken("  a  ", special=False)])
+    spelt = Tokenizer(tokenizer.backend, "bpe", tokenizer.roles, "").spelt()
+    assert spelt[-1] == "  a  "
+    assert " the" in spelt
+    assert not any(spelt[id] for id in tokenizer.roles.values())
 
 
 def test_ids_that_say_nothing_are_no_words():
