@@ -30,6 +30,7 @@ def score(
         int, typer.Option(min=1, help="Corpora that are drawn to tell how sure scores are.")
     ] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of what is drawn.")] = 0,
+    meteor: Annotated[bool, typer.Option(help="METEOR too, where its data are.")] = True,
     as_json: AsJson = False,
 ) -> None:
     """Score a file of predictions, whoever made it, and tell how sure the scores are.
@@ -48,10 +49,10 @@ def score(
     if per_image is not None and not per_image.absolute().parent.is_dir():
         raise UserError(f"There is no folder {per_image.absolute().parent} for {per_image.name}.")
     said, expected = read_predictions(predictions), read_references(references)
-    report = scored(said, expected, with_meteor=True)
+    report = scored(said, expected, with_meteor=meteor)
     compare = {}
     if against is not None:
-        other = scored(read_predictions(against), expected, with_meteor=True)
+        other = scored(read_predictions(against), expected, with_meteor=meteor)
         compare = {k: v._asdict() for k, v in compared(report, other, resamples, seed).items()}
     found = {
         "scores": report.corpus,

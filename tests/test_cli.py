@@ -209,7 +209,8 @@ def test_score_tells_how_sure_scores_are_and_compares_two_systems(tmp_path):
     assert head.startswith("image_id,Bleu_1,")
     assert len(rows) == 12
     assert re.search(r"Bleu_4 .* \+0\.\d{4} \(p 0\.010\)", command(*files, *more).stdout)
-    alone = command(*files)
+    alone = command(*files, "--no-meteor")
+    assert "METEOR" not in alone.stdout
     assert "(p " not in alone.stdout
 
 
