@@ -5,7 +5,7 @@ Command   python -m jaxcap.main --config=configs/flickr8k_scst.py:DIR --workdir=
 Hardware  2 CPU cores; the memories that the other run kept are read
 Needs     pip install 'jaxcap[pretrained]'
 Time      2.6 s a step on a free machine, and two minutes an evaluation
-Score     not yet measured to its last step: CIDEr 60.1, BLEU-4 23.6 after 200 steps, from 58.5 and
+Score     not yet measured to its last step: CIDEr 60.6, BLEU-4 23.9 after 200 steps, from 58.5 and
           23.9 (dev, 1,000 images with 5 references each, beams 5, length penalty 0.9, seed 0)
 """
 

@@ -40,7 +40,7 @@ def self_critical(config: ConfigDict) -> ConfigDict:
     config.objective.max_kl = 50.0
     config.objective.min_entropy = 0.02
     config.optim.kind = "adamw"
-    config.optim.lr = 2e-4
+    config.optim.lr = 1e-4
     config.optim.schedule = "constant"
     config.optim.warmup = 20
     config.optim.weight_decay = 0.0
