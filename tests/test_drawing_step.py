@@ -36,7 +36,7 @@ DECODERS = {
 
 
 def opened(run, folder, mesh=None, **changes):
-    """An experiment that starts from a run; with other changes, from nothing."""
+    """An experiment that starts from a run, with changes to its config, on a mesh."""
     config = drawing_config(run)
     with config.ignore_type():
         config.update_from_flattened_dict(changes)

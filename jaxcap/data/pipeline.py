@@ -95,6 +95,14 @@ class TrainExample(grain.transforms.RandomMap):
         return {**shown, "tokens": tokens, "mask": mask, "index": np.int32(index)}
 
 
+def prompt_row(tokenizer: Tokenizer, source: Source, prompt: str) -> Batch:
+    """-> prompt [P], filled up on the right, and prompt_len; P is 0 where a source has none."""
+    ids = tokenizer.encode(prompt)
+    row = np.full(1 if source.prompts else 0, tokenizer.pad, np.int32)
+    row[: len(ids)] = ids
+    return {"prompt": row, "prompt_len": np.int32(len(ids))}
+
+
 def left_out(batch: Batch) -> list[int]:
     """The indices of the examples in a batch for training that could not be shown."""
     return batch["index"][~batch["present"].any(axis=1)].tolist()
@@ -110,20 +118,17 @@ class EvalExample(grain.transforms.Map):
 
     def map(self, index: int) -> Batch:
         """-> image or memory, prompt [P], prompt_len, valid, index."""
-        prompt = np.full(1 if self.source.prompts else 0, self.tokenizer.pad, np.int32)
-        shown, valid, ids = self.view.blank(), False, []
+        shown, valid, prompt = self.view.blank(), False, ""
         if index < len(self.source):
             try:
                 shown, valid = self.view(index), True
             except ImageError:
                 pass
             else:
-                ids = self.tokenizer.encode(self.source.told(index).prompt)
-        prompt[: len(ids)] = ids
+                prompt = self.source.told(index).prompt
         return {
             **shown,
-            "prompt": prompt,
-            "prompt_len": np.int32(len(ids)),
+            **prompt_row(self.tokenizer, self.source, prompt),
             "valid": np.bool_(valid),
             "index": np.int32(index),
         }

@@ -21,7 +21,9 @@ from jaxcap.reward.terms import as_long, repeated
 
 @dataclass(frozen=True)
 class Reward:
-    """The sum of the terms that `config.reward` gives a weight.
+    """The sum of the terms of a caption and its references that `config.reward` gives a weight.
+
+    The divergence is not among them: it is of models, and whoever draws the caption takes it off.
 
     Attributes:
       config: `config.reward`.

@@ -6,7 +6,7 @@ import grain
 import numpy as np
 
 from jaxcap.data.image import ImageError
-from jaxcap.data.pipeline import Batch, View
+from jaxcap.data.pipeline import Batch, View, prompt_row
 from jaxcap.data.record import Record, Source
 from jaxcap.data.text import Tokenizer
 from jaxcap.reward.codes import in_rows, reference_words
@@ -47,13 +47,9 @@ class RewardExample(grain.transforms.RandomMap):
             shown, texts = self.view.blank(), []
         words = [reference_words(text, self.end) for text in texts]
         codes, real = in_rows([*words, *[[]] * (self.references - len(words))], self.longest)
-        ids = self.tokenizer.encode(prompt)
-        row = np.full(1 if self.source.prompts else 0, self.tokenizer.pad, np.int32)
-        row[: len(ids)] = ids
         return {
             **shown,
-            "prompt": row,
-            "prompt_len": np.int32(len(ids)),
+            **prompt_row(self.tokenizer, self.source, prompt),
             "reference_codes": np.stack(codes, axis=-1),
             "reference_real": real,
             "index": np.int32(index),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Int
@@ -20,14 +21,22 @@ class Meteor:
     """METEOR, 0 to 1.
 
     Attributes:
-      corpus: of the counts of all images together; not the mean of the images'.
-      per_image: image id -> its score.
-      counts: of each image, in the order of the references; see `meteor_counts`.
+      images: their ids, in the order of the references.
+      counts: of each of them; see `meteor_counts`.
     """
 
-    corpus: float
-    per_image: dict[str, float]
+    images: tuple[str, ...]
     counts: Int[np.ndarray, "images 23"]
+
+    @cached_property
+    def corpus(self) -> float:
+        """Of the counts of all images together; not the mean of the images'."""
+        return meteor_score(self.counts.sum(axis=0))
+
+    @cached_property
+    def per_image(self) -> dict[str, float]:
+        """Image id -> its score."""
+        return dict(zip(self.images, map(meteor_score, self.counts), strict=True))
 
 
 def meteor(
@@ -61,7 +70,6 @@ def meteor(
     matcher = Matcher(wordnet, read_paraphrases(files.paraphrases, predicted.values(), captions))
 
     counts = []
-    per_image = {}
     for image, words in predicted.items():
         text = matcher.text(words)
         found = []
@@ -69,7 +77,5 @@ def meteor(
             alignment = align(words, reference.words, matcher.matches(text, reference))
             found.append(meteor_counts(words, reference.words, alignment, function_words))
         # Of references equally good the first.
-        best = max(found, key=meteor_score)
-        counts.append(best)
-        per_image[image] = meteor_score(best)
-    return Meteor(meteor_score(np.sum(counts, axis=0)), per_image, np.stack(counts))
+        counts.append(max(found, key=meteor_score))
+    return Meteor(tuple(predicted), np.stack(counts))
