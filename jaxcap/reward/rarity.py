@@ -45,7 +45,7 @@ class Rarity(NamedTuple):
         unseen = log(max(images, 1))
         weights = (unseen - np.log(counts)).astype(np.float32)
         _, alike = np.unique(codes.first, return_counts=True)
-        return cls(codes, weights, unseen, int(alike.max(initial=0)))
+        return cls(codes, weights, unseen, max(alike.tolist(), default=0))
 
     def __call__(self, codes: Codes) -> Float[Array, "*S"]:
         """The weight of each n-gram."""
