@@ -63,7 +63,7 @@ def counts_of(pairs):
     for words, reference in cut:
         matches = matcher.matches(matcher.text(words), matcher.text(reference))
         alignment = align(words, reference, matches)
-        found.append(meteor_counts(words, reference, alignment, function_words).tolist())
+        found.append(meteor_counts(words, reference, alignment, function_words))
     return found
 
 

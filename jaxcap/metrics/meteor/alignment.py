@@ -9,34 +9,43 @@ one would expect.
 from collections import Counter
 from collections.abc import Sequence
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jaxcap.metrics.meteor.matches import Match, Stage
 
 _BEAM = 40
 
 
-class _Path(NamedTuple):
-    """Matches chosen for the first words of the reference.
+class _Option(NamedTuple):
+    """A match that a path may take.
 
     Attributes:
-      uncovered: less is better: minus the words covered.
-      chunks: those that have ended. One that may go on costs nothing yet.
-      distance: how far apart the words were whose matches were passed over.
-      reference_end: the first word of the reference that is still free.
-      end: where the caption would have to go on for the chunk to go on; -1 where none is open.
-      used: the words of the caption that are taken, as bits.
-      matches: the chosen.
+      match: itself.
+      covered: the words that it covers; see `_covered`.
+      words: of the caption, as bits.
+      away: how far apart the words are.
     """
 
-    uncovered: int
-    chunks: int
-    distance: int
-    reference_end: int
-    end: int
-    used: int
-    matches: tuple[Match, ...]
+    match: Match
+    covered: int
+    words: int
+    away: int
 
+    @classmethod
+    def of(cls, match: Match) -> "_Option":
+        words = ((1 << match.length) - 1) << match.start
+        return cls(match, _covered(match), words, abs(match.start - match.reference_start))
+
+
+# Matches chosen for the first words of the reference, as a plain tuple: there are millions.
+#   uncovered: less is better: minus the words covered.
+#   chunks: those that have ended. One that may go on costs nothing yet.
+#   distance: how far apart the words were whose matches were passed over.
+#   reference_end: the first word of the reference that is still free.
+#   end: where the caption would have to go on for the chunk to go on; -1 where none is open.
+#   used: the words of the caption that are taken, as bits.
+#   chosen: the last of the matches, and those before it in the same way.
+_Path = tuple[int, int, int, int, int, int, Any]
 
 _cost = itemgetter(0, 1, 2)
 
@@ -53,51 +62,65 @@ def align(
     """
     if words == reference:  # the beam could lose what is plain to see
         return tuple(Match(i, 1, i, 1, Stage.EXACT) for i in range(len(words)))
-    starting: list[list[Match]] = [[] for _ in reference]
+    starting: list[list[_Option]] = [[] for _ in reference]
     for match in matches:
-        starting[match.reference_start].append(match)
+        starting[match.reference_start].append(_Option.of(match))
     certain = _certain(matches)
-    paths = [_Path(0, 0, 0, 0, -1, 0, ())]
+    paths: list[_Path] = [(0, 0, 0, 0, -1, 0, None)]
     for position, options in enumerate(starting):
         longer: list[_Path] = []
-        for path in paths:
-            if path.reference_end > position:
-                longer.append(path)
-            elif position in certain:
-                longer.append(_extended(path, certain[position], path.distance))
-            else:
-                _extend(longer, path, options)
+        if position in certain:
+            _extend(longer, paths, position, [_Option.of(certain[position])], optional=False)
+        else:
+            _extend(longer, paths, position, options, optional=True)
         # Stable: of equal ones the first found stays the first.
         longer.sort(key=_cost)
         paths = longer[:_BEAM]
-    return min(paths, key=lambda path: (path[0], path.chunks + (path.end >= 0), path[2])).matches
+    best = min(paths, key=lambda path: (path[0], path[1] + (path[4] >= 0), path[2]))
+    found: list[Match] = []
+    chosen = best[-1]
+    while chosen is not None:
+        match, chosen = chosen
+        found.append(match)
+    return tuple(reversed(found))
 
 
-def _extend(longer: list[_Path], path: _Path, options: Sequence[Match]) -> None:
-    """Adds the path with each of the options, and without any.
+def _extend(
+    longer: list[_Path],
+    paths: Sequence[_Path],
+    position: int,
+    options: Sequence[_Option],
+    optional: bool,
+) -> None:
+    """Adds the paths with each of the options of a word, and without any where that may be.
 
     A match is not charged for its own distance but for those of the options before it, and to leave
     the word out costs the distances of all.
     """
-    distance = path.distance
-    for match in options:
-        if not path.used & _bits(match):
-            longer.append(_extended(path, match, distance))
-            distance += abs(match.start - match.reference_start)
-    chunks = path.chunks + (path.end >= 0)
-    longer.append(path._replace(chunks=chunks, distance=distance, end=-1))
-
-
-def _extended(path: _Path, match: Match, distance: int) -> _Path:
-    return _Path(
-        path.uncovered - _covered(match),
-        path.chunks + (path.end >= 0 and path.end != match.start),
-        distance,
-        match.reference_start + match.reference_length,
-        match.start + match.length,
-        path.used | _bits(match),
-        (*path.matches, match),
-    )
+    for path in paths:
+        uncovered, chunks, distance, reference_end, end, used, chosen = path
+        if reference_end > position:
+            longer.append(path)
+            continue
+        for match, covered, words, away in options:
+            if used & words:
+                continue
+            _, length, start, its_length, _ = match
+            longer.append(
+                (
+                    uncovered - covered,
+                    chunks + (end >= 0 and end != start),
+                    distance,
+                    position + length,
+                    start + its_length,
+                    used | words,
+                    (match, chosen),
+                )
+            )
+            distance += away
+        if optional:
+            ended = chunks + (end >= 0)
+            longer.append((uncovered, ended, distance, reference_end, -1, used, chosen))
 
 
 def _covered(match: Match) -> int:
@@ -128,7 +151,3 @@ def _certain(matches: Sequence[Match]) -> dict[int, Match]:
 
 def _reference_words(match: Match) -> range:
     return range(match.reference_start, match.reference_start + match.reference_length)
-
-
-def _bits(match: Match) -> int:
-    return ((1 << match.length) - 1) << match.start

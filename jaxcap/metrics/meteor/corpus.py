@@ -31,12 +31,12 @@ class Meteor:
     @cached_property
     def corpus(self) -> float:
         """Of the counts of all images together; not the mean of the images'."""
-        return meteor_score(self.counts.sum(axis=0))
+        return float(meteor_score(self.counts.sum(axis=0)))
 
     @cached_property
     def per_image(self) -> dict[str, float]:
         """Image id -> its score."""
-        return dict(zip(self.images, map(meteor_score, self.counts), strict=True))
+        return dict(zip(self.images, meteor_score(self.counts).tolist(), strict=True))
 
 
 def meteor(
@@ -72,10 +72,17 @@ def meteor(
     counts = []
     for image, words in predicted.items():
         text = matcher.text(words)
-        found = []
         for reference in map(matcher.text, expected[image]):
             alignment = align(words, reference.words, matcher.matches(text, reference))
-            found.append(meteor_counts(words, reference.words, alignment, function_words))
-        # Of references equally good the first.
-        counts.append(max(found, key=meteor_score))
-    return Meteor(tuple(predicted), np.stack(counts))
+            counts.append(meteor_counts(words, reference.words, alignment, function_words))
+    return Meteor(tuple(predicted), _of_best(np.array(counts), [len(x) for x in expected.values()]))
+
+
+def _of_best(
+    counts: Int[np.ndarray, "captions 23"], references: Sequence[int]
+) -> Int[np.ndarray, "images 23"]:
+    """Of each image's references the one that gives most; of equally good ones the first."""
+    ends = np.cumsum(references)
+    scores = np.split(meteor_score(counts), ends[:-1])
+    best = np.array([int(np.argmax(each)) for each in scores])
+    return counts[ends - references + best]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
-from jaxcap.metrics.meteor.paraphrases import Paraphrases, spans
+from jaxcap.metrics.meteor.paraphrases import Paraphrases
 from jaxcap.metrics.meteor.porter2 import stem
 from jaxcap.metrics.meteor.wordnet import WordNet
 
@@ -37,6 +37,8 @@ class Text:
       words: as METEOR counts them.
       stems: of each word.
       senses: of each word.
+      by_stem: stem -> the places of its words.
+      sense: of any of the words.
       phrases: the start, length and words of each that has a paraphrase or is one.
       places: phrase -> its length and starts, of the same.
     """
@@ -44,6 +46,8 @@ class Text:
     words: Sequence[str]
     stems: Sequence[str]
     senses: Sequence[frozenset[str]]
+    by_stem: dict[str, list[int]]
+    sense: frozenset[str]
     phrases: Sequence[tuple[int, int, str]]
     places: dict[str, tuple[int, list[int]]]
 
@@ -55,6 +59,12 @@ class Matcher:
         self._wordnet = wordnet
         self._paraphrases = paraphrases
         self._phrases = set(paraphrases).union(*paraphrases.values())
+        self._beginnings = {
+            phrase[:end]
+            for phrase in self._phrases
+            for end, letter in enumerate(phrase)
+            if letter == " "
+        }
         self._senses: dict[str, frozenset[str]] = {}
 
     def text(self, words: Sequence[str]) -> Text:
@@ -62,12 +72,16 @@ class Matcher:
         for word in words:
             if word not in self._senses:
                 self._senses[word] = self._wordnet.senses(word)
-        phrases = [span for span in spans(words) if span[2] in self._phrases]
+        stems = [stem(word) for word in words]
+        by_stem: dict[str, list[int]] = {}
+        for place, its_stem in enumerate(stems):
+            by_stem.setdefault(its_stem, []).append(place)
+        phrases = list(self._spans(words))
         places: dict[str, tuple[int, list[int]]] = {}
         for start, length, phrase in phrases:
             places.setdefault(phrase, (length, []))[1].append(start)
         senses = [self._senses[word] for word in words]
-        return Text(words, [stem(word) for word in words], senses, phrases, places)
+        return Text(words, stems, senses, by_stem, frozenset().union(*senses), phrases, places)
 
     def matches(self, text: Text, reference: Text) -> list[Match]:
         """All matches. Where several are equally good, the aligner prefers the first of them.
@@ -76,14 +90,16 @@ class Matcher:
         """
         exact, stems, synonyms = [], [], []
         for j, word in enumerate(reference.words):
-            stem_, senses = reference.stems[j], reference.senses[j]
-            for i, other in enumerate(text.words):
-                if word == other:
+            for i in text.by_stem.get(reference.stems[j], ()):
+                if word == text.words[i]:
                     exact.append(Match(j, 1, i, 1, Stage.EXACT))
-                    continue
-                if stem_ == text.stems[i]:
+                else:
                     stems.append(Match(j, 1, i, 1, Stage.STEM))
-                if not senses.isdisjoint(text.senses[i]):
+            senses = reference.senses[j]
+            if senses.isdisjoint(text.sense):
+                continue
+            for i, other in enumerate(text.senses):
+                if not senses.isdisjoint(other) and word != text.words[i]:
                     synonyms.append(Match(j, 1, i, 1, Stage.SYNONYM))
         forward = self._rephrased(reference, text)
         backward = (
@@ -91,6 +107,16 @@ class Matcher:
             for other_start, other_length, start, length, _ in self._rephrased(text, reference)
         )
         return [*exact, *stems, *synonyms, *forward, *backward]
+
+    def _spans(self, words: Sequence[str]) -> Iterator[tuple[int, int, str]]:
+        """The phrases of a caption that have a paraphrase or are one, by start and then length."""
+        for start, phrase in enumerate(words):
+            for end in range(start + 1, len(words) + 1):
+                if phrase in self._phrases:
+                    yield start, end - start, phrase
+                if phrase not in self._beginnings or end == len(words):
+                    break
+                phrase = f"{phrase} {words[end]}"
 
     def _rephrased(self, text: Text, other: Text) -> Iterator[Match]:
         """Phrases of `text` with their paraphrases in `other`, in the order of the table."""

@@ -2,13 +2,16 @@
 
 import gzip
 import io
-from collections.abc import Iterable, Mapping, Sequence, Set
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from itertools import chain
 from pathlib import Path
 
 from jaxcap.errors import UserError
 
 # The longest phrase of the table, in words.
 _LONGEST = 7
+_BLOCK = 1 << 22  # bytes
 
 Paraphrases = Mapping[str, Set[str]]
 
@@ -31,8 +34,8 @@ def read_paraphrases(
     last = b""
     is_ours = is_theirs = False
     try:
-        # Buffered once more, as the gzip module's own reading of lines takes twice the time.
-        with gzip.open(path) as file, io.BufferedReader(file, 1 << 20) as lines:
+        with gzip.open(path) as file:
+            lines = chain.from_iterable(_blocks(file))
             # Entries with one phrase stand together. How likely a paraphrase is does not count.
             for _, phrase, paraphrase in zip(lines, lines, lines, strict=True):
                 if phrase != last:
@@ -40,7 +43,7 @@ def read_paraphrases(
                 if (is_ours and paraphrase in theirs) or (is_theirs and paraphrase in ours):
                     known = table.setdefault(phrase[:-1].decode("utf-8"), set())
                     known.add(paraphrase[:-1].decode("utf-8"))
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise UserError(
             f"{path}: METEOR's paraphrases cannot be read ({error}). Expected three lines an "
             "entry, compressed by gzip: METEOR needs pip install --force-reinstall pycocoevalcap."
@@ -48,13 +51,24 @@ def read_paraphrases(
     return table
 
 
-def spans(words: Sequence[str]) -> Iterable[tuple[int, int, str]]:
-    """All phrases of a caption that a table could have, by their start and then their length."""
-    for start in range(len(words)):
-        for length in range(1, min(_LONGEST, len(words) - start) + 1):
-            yield start, length, " ".join(words[start : start + length])
+def _blocks(file: gzip.GzipFile) -> Iterator[Iterable[bytes]]:
+    """The lines of a file, many at a time: the gzip module's own reading of them takes longer."""
+    while block := file.read(_BLOCK):
+        yield io.BytesIO(block + file.readline())
 
 
 def _phrases(captions: Iterable[Sequence[str]]) -> set[bytes]:
-    """As they stand in the file: bytes with an end of line, so that no line has to be decoded."""
-    return {f"{phrase}\n".encode() for words in captions for _, _, phrase in spans(words)}
+    """All that a table could have, as they stand in the file: bytes with an end of line.
+
+    So no line has to be decoded.
+    """
+    found = set()
+    for words in captions:
+        parts = [word.encode() for word in words]
+        for start in range(len(parts)):
+            phrase = parts[start]
+            found.add(phrase + b"\n")
+            for part in parts[start + 1 : start + _LONGEST]:
+                phrase += b" " + part
+                found.add(phrase + b"\n")
+    return found
