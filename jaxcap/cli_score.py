@@ -31,14 +31,17 @@ def score(
     ] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of what is drawn.")] = 0,
     meteor: Annotated[bool, typer.Option(help="METEOR too, where its data are.")] = True,
+    spice: Annotated[
+        bool, typer.Option("--spice", help="SPICE too, where Java and its program are.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Score a file of predictions, whoever made it, and tell how sure the scores are.
 
     Each has an interval that holds 95% of the scores of corpora drawn from its images. With
     --against, the difference to another system comes with the share of random exchanges of captions
-    between the two that differ as much. METEOR needs pip install pycocoevalcap, and takes longer
-    than all others.
+    between the two that differ as much. METEOR needs pip install pycocoevalcap, and takes as long
+    as all others together; SPICE needs Java and Stanford CoreNLP besides, and takes far longer.
     """
     from jaxcap.metrics.files import read_predictions, read_references
     from jaxcap.metrics.report import protocol_of
@@ -49,10 +52,11 @@ def score(
     if per_image is not None and not per_image.absolute().parent.is_dir():
         raise UserError(f"There is no folder {per_image.absolute().parent} for {per_image.name}.")
     said, expected = read_predictions(predictions), read_references(references)
-    report = scored(said, expected, with_meteor=meteor)
+    also = [name for name, asked in (("METEOR", meteor), ("SPICE", spice)) if asked]
+    report = scored(said, expected, also)
     compare = {}
     if against is not None:
-        other = scored(read_predictions(against), expected, with_meteor=meteor)
+        other = scored(read_predictions(against), expected, also)
         compare = {k: v._asdict() for k, v in compared(report, other, resamples, seed).items()}
     found = {
         "scores": report.corpus,

@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from jaxcap.data.pipeline import EvalExample, trouble
 from jaxcap.data.record import Source
 from jaxcap.decode import Search
 from jaxcap.errors import UserError
+from jaxcap.metrics.collapse import collapse
 from jaxcap.metrics.files import read_predictions
-from jaxcap.metrics.report import check_images, collapse, exact_match, protocol_of, score
+from jaxcap.metrics.report import check_images, exact_match, protocol_of, score
 from jaxcap.protocol import signature
 
 
@@ -55,7 +57,7 @@ def evaluate(
     seed: int,
     images: int = 0,
     workers: int = 0,
-    with_meteor: bool = True,
+    also: Collection[str] = ("METEOR",),
 ) -> Evaluation:
     """Caption each image of a split (or the first `images`) once, and score it.
 
@@ -66,7 +68,7 @@ def evaluate(
       step, seed: of the checkpoint, for the signature.
       images: 0 is all.
       workers: of the pipeline.
-      with_meteor: whether METEOR is computed too, which takes seconds.
+      also: metrics that are computed on request; see `jaxcap.metrics.report.score`.
 
     Raises:
       UserError: no image can be read.
@@ -92,7 +94,7 @@ def evaluate(
         unreadable,
         source,
         seed,
-        with_meteor,
+        also,
         tokenizer=example.tokenizer.signature,
         search=search.signature(),
         eos="not_scored",
@@ -124,7 +126,7 @@ def evaluate_predictions(file: Path, source: Source, seed: int) -> Evaluation:
     scored = indices.keys() - unreadable.keys()
     check_images(predictions, {image: source.told(indices[image]).captions for image in scored})
     said = {indices[image]: caption for image, caption in predictions.items()}
-    return _scored(said, unreadable, source, seed, True, predictions=file.name)
+    return _scored(said, unreadable, source, seed, ("METEOR",), predictions=file.name)
 
 
 def _scored(
@@ -132,7 +134,7 @@ def _scored(
     unreadable: dict[str, str],
     source: Source,
     shuffle: int,
-    with_meteor: bool,
+    also: Collection[str],
     **protocol: object,
 ) -> Evaluation:
     predictions, references, groups = {}, {}, defaultdict(list)
@@ -144,7 +146,7 @@ def _scored(
         for parts in {(record.group,), (level,), (record.group, level)}:
             groups["_".join(("exact_match", *filter(None, parts)))].append(record.image_id)
     right = exact_match(predictions, references)
-    found = score(predictions, references, with_meteor)
+    found = score(predictions, references, also)
     scores = dict(found.corpus)
     for name, members in sorted(groups.items()):
         scores[name] = float(np.mean([right[image] for image in members]))

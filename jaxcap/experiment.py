@@ -1,6 +1,6 @@
 """A config with everything it names opened: tokenizer, data, model, mesh, optimizer, search."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -287,7 +287,7 @@ class Experiment:
         return np.asarray(shown.images()), np.asarray(self._reconstructing(variables, shown))
 
     def evaluate(
-        self, variables: Any, step: int, images: int = 0, with_meteor: bool = True
+        self, variables: Any, step: int, images: int = 0, also: Collection[str] = ("METEOR",)
     ) -> Evaluation:
         """Caption and score the evaluation split (or its first `images`); see `evaluate`."""
         config = self.config
@@ -303,5 +303,5 @@ class Experiment:
             seed=config.seed,
             images=images,
             workers=config.data.workers,
-            with_meteor=with_meteor,
+            also=also,
         )

@@ -143,7 +143,7 @@ def _evaluate(
     experiment: Experiment, run: Run, state: TrainState, step: int, log: MetricsLog, whole: bool
 ) -> Evaluation:
     images = 0 if whole else experiment.config.eval.images
-    found = experiment.evaluate(state.variables(), step, images, with_meteor=whole)
+    found = experiment.evaluate(state.variables(), step, images, (("METEOR",) if whole else ()))
     log.write(step, {f"eval/{name}": number for name, number in found.scores.items()})
     if jax.process_index() == 0:
         print_scores(found, step)

@@ -160,7 +160,7 @@ def test_eval_scores_are_those_of_the_report_and_of_jaxcap_score(evaluated, tmp_
         each["image_id"]: each["caption"]
         for each in json.loads((out / "predictions.json").read_text())
     }
-    expected = report.score(predictions, references, with_meteor=True).corpus
+    expected = report.score(predictions, references, also=["METEOR"]).corpus
     assert {name: said["scores"][name] for name in expected} == expected
     (tmp_path / "refs.json").write_text(json.dumps(references))
     annotations = [

@@ -1,51 +1,20 @@
-"""The scores of a predictions file: the corpus, each image, and the signs of a collapsed model."""
+"""The scores of a predictions file: the corpus and each image."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Num
 
 from jaxcap.errors import UserError
-from jaxcap.metrics.bleu import bleu, bleu_counts
-from jaxcap.metrics.cider import Idf, cider
-from jaxcap.metrics.meteor import lacking as meteor_lacks
-from jaxcap.metrics.meteor import meteor
-from jaxcap.metrics.meteor.score import meteor_score
 from jaxcap.metrics.ptb import ptb_words
-from jaxcap.metrics.rouge import rouge_l
-
-# Words after which a sentence must go on.
-_UNFINISHED = frozenset(
-    (
-        *("a", "an", "the", "his", "its", "their", "my", "your", "is", "are", "was", "were"),
-        *("of", "in", "at", "for", "from", "with", "into", "onto", "and", "or", "but", "while"),
-        "as",
-    )
-)
-_BLEU = ("Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4")
-
-
-class Tally(NamedTuple):
-    """What a metric, or a family of them, counts of each image, and what it makes of sums of it.
-
-    Attributes:
-      names: of the scores.
-      counts: of each image.
-      scores: (sums over some images, how many they are) -> their scores, [..., D] -> [..., names].
-    """
-
-    names: tuple[str, ...]
-    counts: Num[np.ndarray, "images D"]
-    scores: Callable[[np.ndarray, np.ndarray], np.ndarray]
+from jaxcap.metrics.tallies import METRICS, ON_REQUEST, Tally
 
 
 @dataclass(frozen=True)
 class Report:
-    """Scores by the COCO scorer's names: Bleu_1 to 4, METEOR and ROUGE_L in 0..1, CIDEr in 0..10.
+    """Scores by the COCO scorer's names: CIDEr in 0..10, all others in 0..1.
 
     Attributes:
       images: their ids.
@@ -88,88 +57,38 @@ class Report:
 def score(
     predictions: Mapping[str, str],
     references: Mapping[str, Sequence[str]],
-    with_meteor: bool = False,
+    also: Collection[str] = (),
 ) -> Report:
     """Scores one caption an image against its references, as the COCO scorer does.
 
     Args:
       predictions: image id -> caption.
       references: image id -> captions.
-      with_meteor: whether METEOR, which takes seconds, is computed where its data are.
+      also: those of `jaxcap.metrics.tallies.ON_REQUEST` that are computed too, where what they
+        need is there.
 
     Raises:
       UserError: an image of either side is missing on the other, or has no references.
     """
-    predicted, expected = _words(predictions, references)
-    pairs = [(predicted[image], captions) for image, captions in expected.items()]
-    idf, lacking = Idf.of(expected.values()), dict[str, str]()
-    tallies = [Tally(_BLEU, np.stack([bleu_counts(*pair) for pair in pairs]), _bleu_of)]
-    if with_meteor and (needs := meteor_lacks()):
-        lacking["METEOR"] = needs
-    elif with_meteor:
-        try:
-            tallies.append(Tally(("METEOR",), meteor(predicted, expected).counts, _meteor_of))
-        except UserError as error:  # its data are damaged: no reason to lose the other scores
-            lacking["METEOR"] = str(error)
-    rouge = np.array([[rouge_l(*pair)] for pair in pairs])
-    ciders = np.array([[cider(*pair, idf)] for pair in pairs])
-    tallies += [Tally(("ROUGE_L",), rouge, _mean), Tally(("CIDEr",), ciders, _mean)]
+    predicted, expected = words_of(predictions, references)
+    tallies, lacking = list[Tally](), dict[str, str]()
+    for name, tally in METRICS.items():
+        if name not in ON_REQUEST:
+            tallies.append(tally(predicted, expected))
+        elif name in also and (needs := ON_REQUEST[name]()):
+            lacking[name] = needs
+        elif name in also:
+            try:
+                tallies.append(tally(predicted, expected))
+            except UserError as error:  # what it needs is damaged: the other scores are not lost
+                lacking[name] = str(error)
     return Report(tuple(expected), tuple(tallies), lacking)
 
 
 def protocol_of(report: Report) -> dict[str, str]:
     """What a signature says of the scores that not every report has."""
-    return {"meteor": "1.5,python"} if "METEOR" in report.names else {}
-
-
-def _bleu_of(sums: np.ndarray, _: np.ndarray) -> np.ndarray:
-    return bleu(sums)
-
-
-def _meteor_of(sums: np.ndarray, _: np.ndarray) -> np.ndarray:
-    return meteor_score(sums)[:, None]
-
-
-def _mean(sums: np.ndarray, images: np.ndarray) -> np.ndarray:
-    return sums / images[:, None]
-
-
-def collapse(
-    predictions: Mapping[str, str], references: Mapping[str, Sequence[str]], seed: int
-) -> dict[str, float]:
-    """Whether the captions depend on their images at all, and are whole sentences.
-
-    Returns:
-      "distinct": the share of captions that differ in their words, 1 where no two are alike;
-      "CIDEr_shuffled": CIDEr with the predictions dealt out to the images at random. A model that
-      looks at its images scores far more than that; one that does not, about as much;
-      "repeated": the share of captions that say the same two words twice, as 4% of Flickr8k's do;
-      "broken_endings": the share that end in a word such as "a" or "with".
-
-    Raises:
-      UserError: as `score`.
-    """
-    predicted, expected = _words(predictions, references)
-    idf = Idf.of(expected.values())
-    images = sorted(expected)
-    dealt = np.random.default_rng(seed).permutation(len(images))
-    shuffled = [
-        cider(predicted[images[other]], expected[image], idf)
-        for image, other in zip(images, dealt, strict=True)
-    ]
-    distinct = len({tuple(words) for words in predicted.values()}) / len(images)
-    captions = predicted.values()
-    return {
-        "distinct": distinct,
-        "CIDEr_shuffled": float(np.mean(shuffled)),
-        "repeated": float(np.mean([_repeats(words) for words in captions])),
-        "broken_endings": float(np.mean([not _UNFINISHED.isdisjoint(w[-1:]) for w in captions])),
-    }
-
-
-def _repeats(words: Sequence[str]) -> bool:
-    pairs = list(pairwise(words))
-    return len(set(pairs)) < len(pairs)
+    said = {"METEOR": {"meteor": "1.5,python"}, "SPICE": {"spice": "1.0,java"}}
+    return {k: v for name in report.names for k, v in said.get(name, {}).items()}
 
 
 def exact_match(
@@ -180,13 +99,18 @@ def exact_match(
     Raises:
       UserError: as `score`.
     """
-    predicted, expected = _words(predictions, references)
+    predicted, expected = words_of(predictions, references)
     return {image: predicted[image] in captions for image, captions in expected.items()}
 
 
-def _words(
+def words_of(
     predictions: Mapping[str, str], references: Mapping[str, Sequence[str]]
 ) -> tuple[dict[str, list[str]], dict[str, list[list[str]]]]:
+    """The words of the predictions and of the references.
+
+    Raises:
+      UserError: as `check_images`.
+    """
     check_images(predictions, references)
     return (
         {image: ptb_words(caption) for image, caption in predictions.items()},

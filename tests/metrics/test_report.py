@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 from meteor_data import write_package
 
 from jaxcap.errors import UserError
+from jaxcap.metrics.collapse import collapse
 from jaxcap.metrics.meteor import meteor
 from jaxcap.metrics.ptb import ptb_words
-from jaxcap.metrics.report import collapse, exact_match, protocol_of, score
+from jaxcap.metrics.report import exact_match, protocol_of, score
 
 REFERENCES = {
     "1": ["A dog runs over the grass.", "A brown dog in a field"],
@@ -45,7 +46,7 @@ def test_meteor_is_a_score_where_its_data_are(tmp_path, monkeypatch):
     """In the COCO scorer's order, and with a word in the signature."""
     monkeypatch.syspath_prepend(tmp_path)
     write_package(tmp_path)
-    report = score(PREDICTIONS, REFERENCES, with_meteor=True)
+    report = score(PREDICTIONS, REFERENCES, also=["METEOR"])
     assert list(report.corpus) == [*NAMES[:4], "METEOR", *NAMES[4:]]
     predicted = {image: ptb_words(text) for image, text in PREDICTIONS.items()}
     expected = {image: [ptb_words(text) for text in each] for image, each in REFERENCES.items()}
@@ -61,7 +62,7 @@ def test_meteor_is_a_score_where_its_data_are(tmp_path, monkeypatch):
 def test_damaged_data_of_meteor_cost_only_meteor(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     (write_package(tmp_path) / "meteor-1.5.jar").write_bytes(b"no archive")
-    report = score(PREDICTIONS, REFERENCES, with_meteor=True)
+    report = score(PREDICTIONS, REFERENCES, also=["METEOR"])
     assert report.corpus == score(PREDICTIONS, REFERENCES).corpus
     assert "meteor-1.5.jar: METEOR's data cannot be read" in report.lacking["METEOR"]
 
@@ -69,7 +70,7 @@ def test_damaged_data_of_meteor_cost_only_meteor(tmp_path, monkeypatch):
 def test_meteor_is_a_need_where_they_are_not(monkeypatch):
     """And no 0."""
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    report = score(PREDICTIONS, REFERENCES, with_meteor=True)
+    report = score(PREDICTIONS, REFERENCES, also=["METEOR"])
     assert list(report.corpus) == NAMES
     assert report.lacking == {"METEOR": "needs pip install pycocoevalcap"}
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from jaxcap.errors import UserError
-from jaxcap.metrics.report import Report, Tally, score
+from jaxcap.metrics.report import Report, score
 from jaxcap.metrics.significance import compared, intervals
+from jaxcap.metrics.tallies import Tally
 
 
 def of_numbers(numbers):

@@ -1,15 +1,11 @@
 """METEOR's data in the installed pycocoevalcap: a Java archive, and the paraphrases beside it."""
 
-import importlib.util
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from jaxcap.errors import UserError
-
-_PACKAGE = "pycocoevalcap"
-_INSTALL = f"needs pip install {_PACKAGE}"
-_REINSTALL = f"needs pip install --force-reinstall {_PACKAGE}"
+from jaxcap.metrics.coco_package import INSTALL, NAME, REINSTALL, coco_package
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,7 @@ class MeteorFiles:
         except (OSError, KeyError, zipfile.BadZipFile) as error:
             raise UserError(
                 f"{self.archive}: METEOR's data cannot be read ({error}). Expected {member} in it, "
-                f"as {_PACKAGE} 1.2 has it: METEOR {_REINSTALL}."
+                f"as {NAME} 1.2 has it: METEOR {REINSTALL}."
             ) from error
 
 
@@ -46,16 +42,16 @@ def meteor_files() -> MeteorFiles:
     Raises:
       UserError: the package is not installed, or lacks them.
     """
-    spec = importlib.util.find_spec(_PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        raise UserError(f"METEOR's data are not on this machine: it {_INSTALL}.")
-    folder = Path(spec.submodule_search_locations[0]) / "meteor"
+    package = coco_package()
+    if package is None:
+        raise UserError(f"METEOR's data are not on this machine: it {INSTALL}.")
+    folder = package / "meteor"
     files = MeteorFiles(folder / "meteor-1.5.jar", folder / "data" / "paraphrase-en.gz")
     for path in (files.archive, files.paraphrases):
         if not path.is_file():
             raise UserError(
-                f"{path}: METEOR's data are not there. Expected the file as {_PACKAGE} 1.2 has it: "
-                f"METEOR {_REINSTALL}."
+                f"{path}: METEOR's data are not there. Expected the file as {NAME} 1.2 has it: "
+                f"METEOR {REINSTALL}."
             )
     return files
 
@@ -65,5 +61,5 @@ def lacking() -> str | None:
     try:
         meteor_files()
     except UserError:
-        return _REINSTALL if importlib.util.find_spec(_PACKAGE) else _INSTALL
+        return REINSTALL if coco_package() else INSTALL
     return None
