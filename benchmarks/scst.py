@@ -139,7 +139,9 @@ def ours(
         "encode": partial(encode, variables, batch),
         "draw the samples": partial(draw, variables, encoded, batch),
         "the greedy captions": partial(greedy, variables, encoded, batch),
-        "the first model": partial(first, variables, batch, tokens, mask),
+        "the first model, one caption each": partial(
+            first, variables, batch, tokens[:, :1], mask[:, :1]
+        ),
         "reward": partial(worth, batch, tokens, mask),
     }
     return call, {name: partial(_done, part) for name, part in parts.items()}

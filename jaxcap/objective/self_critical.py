@@ -54,14 +54,16 @@ class Drawn(flax.struct.PyTreeNode):
 
     Attributes:
       tokens, mask: as those of the data.
-      logp: of the whole caption; `anchor` by the first model, the same where that is not asked.
+      logp: of the whole caption.
+      divergence: how much likelier than by the first model; 0 where that is not asked. Where only
+        the log tells of it, of the first caption alone.
       reward: of the caption; and of the greedy one.
     """
 
     tokens: Int[Array, "B K T"]
     mask: Bool[Array, "B K T"]
     logp: Float[Array, "B K"]
-    anchor: Float[Array, "B K"]
+    divergence: Float[Array, "B S"]
     reward: Float[Array, "B K"]
     greedy: Float[Array, " B"]
 
@@ -112,15 +114,18 @@ def make_drawing(
         samples, best = found(beams=its.samples, sample=True), found(beams=1)
         mask, its_mask = (said(each.tokens, batch, tokenizer.eos) for each in (samples, best))
         logp = jnp.where(mask, samples.logps, 0).sum(axis=-1)
-        anchor = logp
+        divergence = jnp.zeros_like(logp)
         if given.anchor is not None:
-            anchor = logp_of(model, given.anchor, batch, samples.tokens, mask, tokenizer.bos)
+            asked = slice(None if config.reward.kl else 1)
+            tokens, real = samples.tokens[:, asked], mask[:, asked]
+            anchor = logp_of(model, given.anchor, batch, tokens, real, tokenizer.bos)
+            divergence = logp[:, asked] - anchor
         return Drawn(
             tokens=samples.tokens,
             mask=mask,
             logp=logp,
-            anchor=anchor,
-            reward=worth(samples.tokens, mask) - config.reward.kl * (logp - anchor),
+            divergence=divergence,
+            reward=worth(samples.tokens, mask) - config.reward.kl * divergence,
             greedy=worth(best.tokens, its_mask)[:, 0],
         )
 
@@ -191,7 +196,7 @@ def _means(
         "reward_greedy": mean(drawn.greedy),
         "advantage": jnp.sqrt(mean(advantage**2)),
         "token_entropy": -drawn.logp.sum() / jnp.maximum(tokens, 1),
-        "kl": mean(drawn.logp - drawn.anchor),
+        "kl": mean(drawn.divergence),
         "length": mean(drawn.mask.sum(axis=-1).astype(jnp.float32)),
         "distinct": mean(1 - again.astype(jnp.float32)),
         "unended": mean(unended.astype(jnp.float32)),
