@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def score(
     predictions: Annotated[Path, typer.Argument(help="In COCO's results format.")],
     references: Annotated[
-        Path, typer.Argument(help="COCO annotations, or {image id: [captions]}.")
+        Path, typer.Argument(help="COCO annotations, or {image id: list of captions}.")
     ],
     against: Annotated[
         Path | None, typer.Option(help="Predictions of another system, to compare with.")
