@@ -15,7 +15,7 @@ from pathlib import Path
 from jaxcap.errors import UserError
 from jaxcap.metrics.coco_package import INSTALL, REINSTALL, coco_package
 
-HOURS = 6  # after which the program is ended; a COCO split takes it a quarter of one
+HOURS = 6  # after which the program is ended
 _PROGRAM = "spice-1.0.jar"
 _PARSER = ("stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar")
 
@@ -81,9 +81,19 @@ def spice(
                 f"SPICE's program failed (exit status {ended.returncode}): {' '.join(said)} It is "
                 "known to run on Java 8 and 11, with 8 GB of memory; JAVA_HOME says which Java."
             )
-        rows = json.loads(found.read_text(encoding="utf-8"))
-    scores = {row["image_id"]: float(row["scores"]["All"]["f"]) for row in rows}
-    return {image: scores[place] for place, image in enumerate(references)}
+        return _read(found, list(references))
+
+
+def _read(file: Path, images: Sequence[str]) -> dict[str, float]:
+    try:
+        rows = json.loads(file.read_text(encoding="utf-8"))
+        scores = {row["image_id"]: float(row["scores"]["All"]["f"]) for row in rows}
+        return {image: scores[place] for place, image in enumerate(images)}
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"SPICE's program wrote scores that cannot be read ({error!r}). Expected image_id and "
+            "scores.All.f of every image. Was its memory, 8 GB, or the disk full?"
+        ) from error
 
 
 def _java() -> str | None:

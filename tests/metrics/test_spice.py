@@ -95,6 +95,12 @@ def test_a_program_that_fails_costs_spice_alone(package, tmp_path):
     assert "failed (exit status 1): no such class" in report.lacking["SPICE"]
 
 
+def test_scores_that_cannot_be_read_cost_spice_alone(package, tmp_path):
+    write_java(tmp_path, PROGRAM.replace("rows[::-1]", "rows[1:]"))
+    with pytest.raises(UserError, match="scores that cannot be read .KeyError"):
+        spice(PREDICTIONS, REFERENCES)
+
+
 def test_a_program_without_an_end_is_ended(package, tmp_path):
     write_java(tmp_path, "#!/bin/sh\nexec sleep 600\n")
     with pytest.raises(UserError, match="was ended"):
