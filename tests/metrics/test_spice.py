@@ -97,7 +97,7 @@ def test_a_program_that_fails_costs_spice_alone(package, tmp_path):
 
 def test_scores_that_cannot_be_read_cost_spice_alone(package, tmp_path):
     write_java(tmp_path, PROGRAM.replace("rows[::-1]", "rows[1:]"))
-    with pytest.raises(UserError, match="scores that cannot be read .KeyError"):
+    with pytest.raises(UserError, match=r"scores that cannot be read \(KeyError"):
         spice(PREDICTIONS, REFERENCES)
 
 
