@@ -31,9 +31,7 @@ def score(
     ] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of what is drawn.")] = 0,
     meteor: Annotated[bool, typer.Option(help="METEOR too, where its data are.")] = True,
-    spice: Annotated[
-        bool, typer.Option("--spice", help="SPICE too, where Java and its program are.")
-    ] = False,
+    spice: Annotated[bool, typer.Option(help="SPICE too, where Java and its parser are.")] = True,
     as_json: AsJson = False,
 ) -> None:
     """Score a file of predictions, whoever made it, and tell how sure the scores are.
@@ -41,7 +39,7 @@ def score(
     Each has an interval that holds 95% of the scores of corpora drawn from its images. With
     --against, the difference to another system comes with the share of random exchanges of captions
     between the two that differ as much. METEOR needs pip install pycocoevalcap, and takes as long
-    as all others together; SPICE needs Java and Stanford CoreNLP besides, and takes far longer.
+    as all others together; SPICE needs Java and Stanford CoreNLP besides, and 8 GB of memory.
     """
     from jaxcap.metrics.files import read_predictions, read_references
     from jaxcap.metrics.report import protocol_of

@@ -18,6 +18,7 @@ from jaxcap.data.sources import open_source
 from jaxcap.explain_picture import draw_looks, draw_similarity
 from jaxcap.metrics import report
 from jaxcap.metrics.meteor import lacking
+from jaxcap.metrics.spice import lacking as spice_lacks
 
 
 def command(*words):
@@ -170,12 +171,15 @@ def test_eval_scores_are_those_of_the_report_and_of_jaxcap_score(evaluated, tmp_
     ]
     (tmp_path / "coco.json").write_text(json.dumps({"annotations": annotations}))
     for file in ("refs.json", "coco.json"):
-        rescored = command("score", out / "predictions.json", tmp_path / file, "--json")
+        rescored = command(
+            "score", out / "predictions.json", tmp_path / file, "--json", "--no-spice"
+        )
         assert json.loads(rescored.stdout)["scores"] == expected
         assert f"images:9|references:{len(annotations)}|words:ptb" in rescored.stdout
     printed = command("score", out / "predictions.json", tmp_path / "refs.json").stdout
     assert f"CIDEr    {expected['CIDEr']:.4f}  " in printed
-    assert (f"METEOR   not computed ({lacking()})" in printed) == bool(lacking())
+    for name, needs in (("METEOR", lacking()), ("SPICE", spice_lacks())):
+        assert (f"{name:<8} not computed ({needs})" in printed) == bool(needs)
     unwritten = command(
         "score",
         out / "predictions.json",
@@ -209,8 +213,8 @@ def test_score_tells_how_sure_scores_are_and_compares_two_systems(tmp_path):
     assert head.startswith("image_id,Bleu_1,")
     assert len(rows) == 12
     assert re.search(r"Bleu_4 .* \+0\.\d{4} \(p 0\.010\)", command(*files, *more).stdout)
-    alone = command(*files, "--no-meteor")
-    assert "METEOR" not in alone.stdout
+    alone = command(*files, "--no-meteor", "--no-spice")
+    assert not re.search("METEOR|SPICE", alone.stdout)
     assert "(p " not in alone.stdout
 
 
