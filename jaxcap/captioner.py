@@ -105,10 +105,9 @@ class Captioner:
         images: Iterable[Photos],
         *,
         boxes: Iterable[Any] | None = None,
-        beams: int | None = None,
         num: int = 1,
-        max_length: int | None = None,
         prompt: str = "",
+        **search: Any,
     ) -> list[list[Caption]]:
         """The captions of each image, best first.
 
@@ -117,10 +116,10 @@ class Captioner:
             files for a captioner of features of regions (see `jaxcap.data.regions`); or lists of
             images that belong together.
           boxes: of the regions of each image, for a captioner that looks at them (see `shown`).
-          beams: 1 is greedy search; by default the run's, or `num` if that is more.
           num: captions of an image, at most `beams`.
-          max_length: tokens after the prompt, EOS included; by default the run's.
           prompt: what every caption begins with; not scored.
+          search: settings of `jaxcap.decode.Search` in place of the run's own. Where they leave
+            `beams` out, there are at least `num`.
 
         Raises:
           ImageError: an image cannot be read.
@@ -129,17 +128,16 @@ class Captioner:
         """
         pairs = zip(images, repeat(None)) if boxes is None else _with_boxes(images, boxes)
         shown = (self.shown(*pair) for pair in pairs)
-        return self.of_shown(shown, beams=beams, num=num, max_length=max_length, prompt=prompt)
+        return self.of_shown(shown, num=num, prompt=prompt, **search)
 
     def of_shown(
         self,
         shown: Iterable[Arrays],
         *,
-        beams: int | None = None,
         num: int = 1,
-        max_length: int | None = None,
         prompt: str = "",
         first: int = 0,
+        **search: Any,
     ) -> list[list[Caption]]:
         """As `__call__`, of what `shown` made of each image.
 
@@ -150,11 +148,11 @@ class Captioner:
           UserError: a setting out of range, or a prompt that the captioner does not know.
         """
         given = self._prompt(prompt)
-        search = self._search(beams, num, max_length, len(given))
+        asked = self._search(num, len(given), search)
         found: list[list[Caption]] = []
         left = iter(shown)
         while batch := list(islice(left, BATCHES[-1])):
-            rows = self._find(batch, given, search, first + len(found))
+            rows = self._find(batch, given, asked, first + len(found))
             found += [captions_of(self.tokenizer, *row, len(given), num) for row in rows]
         return found
 
@@ -238,21 +236,25 @@ class Captioner:
             )
         return ids
 
-    def _search(self, beams: int | None, num: int, max_length: int | None, prompt: int) -> Search:
+    def _search(self, num: int, prompt: int, given: Mapping[str, Any]) -> Search:
+        """The search for `num` captions, by the settings that are given before the run's own."""
+        settings = {"beams": 1, **self._settings, **given}
         longest = self.config.data.max_len - prompt
-        if longest < 1 or (max_length or 1) > longest:
+        asked = given.get("max_len", 1)
+        if longest < 1 or asked > longest:
             raise UserError(
-                f"A caption of {max_length or 1} tokens after a prompt of {prompt} is asked for, "
-                f"but the model knows {self.config.data.max_len} in all (data.max_len)."
+                f"A caption of {asked} tokens after a prompt of {prompt} is asked for, but the "
+                f"model knows {self.config.data.max_len} in all (data.max_len)."
             )
-        settings = dict(self._settings)
-        if max_length is None:
-            max_length = min(settings.get("max_len", longest), longest)
-        if beams is None:
-            beams = max(settings.get("beams", 1), num)
-        if not 1 <= num <= beams:
-            raise UserError(f"{num} captions an image are asked for; {beams} beams find 1 to that.")
-        return Search.of(**{**settings, "beams": beams, "max_len": max_length})
+        settings["max_len"] = min(settings.get("max_len", longest), longest)
+        if "beams" not in given:
+            settings["beams"] = max(settings["beams"], num)
+        search = Search.of(**settings)
+        if not 1 <= num <= search.beams:
+            raise UserError(
+                f"{num} captions an image are asked for; {search.beams} beams find 1 to that."
+            )
+        return search
 
     def _find(
         self, shown: list[Arrays], prompt: list[int], search: Search, start: int

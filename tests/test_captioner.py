@@ -14,6 +14,7 @@ import jaxcap
 from jaxcap.captioner import BATCHES, Captioner
 from jaxcap.data.frame import Frame
 from jaxcap.data.image import ImageError
+from jaxcap.decode.search import diverse
 from jaxcap.errors import UserError
 
 
@@ -125,7 +126,7 @@ def test_more_images_than_a_batch(alone, arrays):
 def test_nothing_is_compiled_twice(alone, arrays):
     """Two images or four make one program, and so do the same settings said otherwise."""
     alone(arrays[:2], beams=3)
-    search = alone._search(3, 1, None, 0)
+    search = alone._search(1, 0, {"beams": 3})
     program = alone._program(search)
     before = program._cache_size()
     alone(arrays[:4], beams=3)
@@ -154,7 +155,7 @@ def test_a_score_is_the_mean_log_probability_of_the_tokens(alone, arrays):
 def test_every_token_that_may_come_next(alone, arrays):
     """Beams enough find all of them: their probabilities add up to 1, but for what is banned."""
     choosable = alone.tokenizer.vocab_size - len(alone.tokenizer.banned)
-    found = alone(arrays[:1], num=choosable, max_length=1)[0]
+    found = alone(arrays[:1], num=choosable, max_len=1)[0]
     assert len({caption.tokens for caption in found}) == choosable
     assert 0.5 < np.exp([caption.logprobs[0] for caption in found]).sum() < 1
     closed = [caption for caption in found if caption.tokens == ("<eos>",)]
@@ -164,19 +165,19 @@ def test_every_token_that_may_come_next(alone, arrays):
 
 def test_nothing_is_banned_where_nothing_is_suppressed(tiny_run, arrays):
     free = Captioner.load(tiny_run, suppress=[])
-    found = free(arrays[:1], num=free.tokenizer.vocab_size, max_length=1)[0]
+    found = free(arrays[:1], num=free.tokenizer.vocab_size, max_len=1)[0]
     assert np.exp([caption.logprobs[0] for caption in found]).sum() == pytest.approx(1, abs=1e-4)
     with pytest.raises(UserError, match=r"forced_bos is 1; .* may be chosen"):
         Captioner.load(tiny_run, forced_bos=free.tokenizer.bos)
 
 
 def test_logp_is_what_the_search_pays_for_a_caption_and_its_eos(alone, arrays):
-    ((caption,),) = alone(arrays[:1], max_length=3)
+    ((caption,),) = alone(arrays[:1], max_len=3)
     said = [
         p for token, p in zip(caption.tokens, caption.logprobs, strict=True) if token != "<eos>"
     ]
     choosable = alone.tokenizer.vocab_size - len(alone.tokenizer.banned)
-    after = alone(arrays[:1], prompt=caption.text, num=choosable, max_length=1)[0]
+    after = alone(arrays[:1], prompt=caption.text, num=choosable, max_len=1)[0]
     (closing,) = (each.logprobs[0] for each in after if each.tokens == ("<eos>",))
     texts = ["a red circle", caption.text]
     assert alone.logp(arrays[0], texts)[1] == pytest.approx(sum(said) + closing, abs=1e-4)
@@ -188,13 +189,39 @@ def test_logp_of_a_text_too_long(alone, arrays):
 
 
 def test_settings_of_the_search_are_the_runs_until_said_otherwise(alone, tiny_run, arrays):
-    ((short,),) = alone(arrays[:1], max_length=2)
+    ((short,),) = alone(arrays[:1], max_len=2)
     ((usual,),) = alone(arrays[:1])
     assert len(short.tokens) == 2
     assert len(usual.tokens) == 6  # the run's search.max_len; so young a model does not end itself
     other = Captioner.load(tiny_run, max_len=4, no_repeat_ngram=1)
     ((varied,),) = other(arrays[:1])
     assert len(varied.tokens) == len(set(varied.tokens)) == 4
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_captions_of_as_many_words_as_are_asked_for(alone, arrays, beams):
+    """So young a model does not end itself; and what it is kept from is not in its score."""
+    found = alone(arrays[:2], beams=beams, max_words=3, prompt="a red")
+    for (caption,) in found:
+        assert len(caption.text.split()) <= 3
+        assert caption.logprobs == pytest.approx(
+            [*_logps(alone, arrays[found.index([caption])], caption)], abs=1e-4
+        )
+    ((longer,),) = alone(arrays[:1], beams=beams, min_words=5, max_words=5)
+    assert len(longer.text.split()) == 5
+
+
+def test_diverse_captions_differ_more(alone, arrays):
+    varied = alone(arrays[:1], num=3, **diverse(3))[0]
+    assert len({caption.tokens[0] for caption in varied}) > 1
+    assert len(varied) == 3
+    assert diverse(1) == {}
+
+
+def _logps(captioner, image, caption):
+    """The log-probability of each token that was chosen, by teacher forcing."""
+    explained = captioner.explain(image, caption)
+    return np.log(explained.probabilities).tolist()
 
 
 def test_a_prompt_begins_the_caption_and_is_no_part_of_it(alone, arrays):
@@ -212,10 +239,10 @@ def test_a_prompt_begins_the_caption_and_is_no_part_of_it(alone, arrays):
 
 
 def test_the_longest_caption_ends_where_the_model_does(alone, arrays):
-    ((caption,),) = alone(arrays[:1], prompt="<layout>", max_length=23)
+    ((caption,),) = alone(arrays[:1], prompt="<layout>", max_len=23)
     assert len(caption.tokens) <= 23
     with pytest.raises(UserError, match=r"24 tokens after a prompt of 1 .* 24 in all"):
-        alone(arrays[:1], prompt="<layout>", max_length=24)
+        alone(arrays[:1], prompt="<layout>", max_len=24)
 
 
 @pytest.mark.parametrize(
@@ -223,7 +250,7 @@ def test_the_longest_caption_ends_where_the_model_does(alone, arrays):
     [
         ({"beams": 2, "num": 3}, "3 captions an image are asked for; 2 beams"),
         ({"num": 0}, "0 captions an image"),
-        ({"max_length": 0}, "search.max_len is 0"),
+        ({"max_len": 0}, "search.max_len is 0"),
         ({"prompt": "<layuot>"}, "never seen.*<layout>"),
         ({"prompt": "a zeppelin"}, "'a zeppelin' has words"),
         ({"prompt": "a " * 24}, "after a prompt of 24"),

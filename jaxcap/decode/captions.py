@@ -11,6 +11,7 @@ from jaxcap.data.text import Tokenizer
 from jaxcap.decode.hypotheses import Captions
 from jaxcap.decode.loop import decode
 from jaxcap.decode.search import Search
+from jaxcap.decode.words import Words
 from jaxcap.models.captioning import CaptionModel
 from jaxcap.models.shown import Shown
 
@@ -72,6 +73,7 @@ def find(
         bos=tokenizer.bos,
         eos=tokenizer.eos,
         pad=tokenizer.pad,
+        words=Words.of(tokenizer) if search.counts_words else None,
     )
 
 

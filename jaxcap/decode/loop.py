@@ -12,6 +12,7 @@ from jaxcap.decode.hypotheses import Captions, best, extend, gather, take
 from jaxcap.decode.processors import force_prompt, process
 from jaxcap.decode.search import Search
 from jaxcap.decode.select import NEVER, select, top
+from jaxcap.decode.words import Words
 
 Step = Callable[[Any, Int[Array, "B K"], Int[Array, ""]], tuple[Float[Array, "B K V"], Any]]
 
@@ -41,6 +42,7 @@ def decode(
     bos: int,
     eos: int,
     pad: int,
+    words: Words | None = None,
 ) -> Captions:
     """Search for the captions of a batch of images.
 
@@ -61,6 +63,7 @@ def decode(
       prompt_len: how many of them are real.
       keys: a random key for each image (used only to sample).
       bos, eos, pad: special ids.
+      words: of the vocabulary, where the search counts them.
 
     Raises:
       UserError: the search has an id that the model's vocabulary does not have.
@@ -83,7 +86,7 @@ def decode(
         given = t < prompt_len
         logp = jax.nn.log_softmax(logits, axis=-1)
         scores = logp if search.reorders else logits
-        scores = process(scores, group.live.tokens, t, prompt_len, taken, search, eos)
+        scores = process(scores, group.live.tokens, t, prompt_len, taken, search, eos, words)
         scores = force_prompt(scores, t, prompt, prompt_len)
         logp = jnp.where(given[:, None, None], 0.0, logp)
         step_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, t)

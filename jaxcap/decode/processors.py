@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxcap.decode.search import Search
 from jaxcap.decode.select import NEVER
+from jaxcap.decode.words import Words, keep_length
 
 Scores = Float[Array, "B K V"]
 
@@ -23,6 +24,7 @@ def process(
     taken: Float[Array, "B V"],
     search: Search,
     eos: int,
+    words: Words | None = None,
 ) -> Scores:
     """Apply every rule of the search that is not switched off.
 
@@ -34,6 +36,7 @@ def process(
       taken: how many beams of earlier groups go on with a token at this step.
       search: the settings.
       eos: the id of the end of a caption.
+      words: of the vocabulary, where the search counts them.
     """
     written, chosen = t + 1, t - prompt_len
     if search.diversity:
@@ -43,11 +46,13 @@ def process(
     if search.no_repeat_ngram:
         scores = block_ngrams(scores, said, written, search.no_repeat_ngram)
     if search.bad_words:
-        words = tuple(word for word in search.bad_words if word != (eos,))
-        scores = block_words(scores, said, written, words)
+        bad = tuple(word for word in search.bad_words if word != (eos,))
+        scores = block_words(scores, said, written, bad)
     if search.min_len:
         early = (chosen < search.min_len)[:, None, None]
         scores = jnp.where(early, forbid(scores, (eos,)), scores)
+    if words is not None:
+        scores = keep_length(scores, said, written, words, search, eos)
     if search.forced_bos is not None:
         token = jnp.full_like(prompt_len, search.forced_bos)
         scores = force(scores, token, (chosen == 0) & (prompt_len == 0))

@@ -13,6 +13,7 @@ KINDS: dict[Any, tuple[type, str]] = {  # of a value, by the type of its field
     bool: (bool, "True or False"),
 }
 NUMBERS = (Integral, Real)  # which a bool is for Python, and for nobody else
+DIVERSITY = 0.5  # of diverse captions: what Vijayakumar et al. found best, 0.2 to 0.8
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Search:
       sample: draw each of the K streams from the model instead of searching for the best.
       max_len: tokens at most, EOS included.
       min_len: tokens before EOS is allowed.
+      min_words, max_words: of a whole caption, its prompt's words counted; 0 is off.
       length_penalty: a caption's score is its log-probability / length ** length_penalty.
       early_stopping: True stops an image at its Kth finished beam; False when no live beam could
         beat the worst finished one at its present length; "never" at any length up to `max_len`.
@@ -48,6 +50,8 @@ class Search:
     sample: bool = False
     max_len: int = 32
     min_len: int = 0
+    min_words: int = 0
+    max_words: int = 0
     length_penalty: float = 1.0
     early_stopping: bool | str = False
     groups: int = 1
@@ -67,6 +71,11 @@ class Search:
             "beams": (self.beams >= 1, "at least 1"),
             "max_len": (self.max_len >= 1, "at least 1"),
             "min_len": (0 <= self.min_len <= self.max_len, f"from 0 to max_len ({self.max_len})"),
+            "min_words": (self.min_words >= 0, "0 (off) or more"),
+            "max_words": (
+                self.max_words == 0 or self.max_words >= max(self.min_words, 1),
+                f"0 (off) or at least min_words ({self.min_words})",
+            ),
             "early_stopping": (
                 isinstance(self.early_stopping, bool) or self.early_stopping == "never",
                 "True, False or 'never'",
@@ -143,6 +152,11 @@ class Search:
         """Whether streams may continue one another (beams), or each goes its own way."""
         return self.beams > 1 and not self.sample
 
+    @property
+    def counts_words(self) -> bool:
+        """Whether a rule asks how many words were said: the loop is then given `Words`."""
+        return bool(self.min_words or self.max_words)
+
     def signature(self) -> str:
         """Settings that differ from greedy search, for the protocol of a score.
 
@@ -151,6 +165,11 @@ class Search:
         default, mine = asdict(Search()), asdict(self)
         kept = {"beams", "max_len"} | {name for name in mine if mine[name] != default[name]}
         return ",".join(f"{name}={_short(mine[name])}" for name in mine if name in kept)
+
+
+def diverse(num: int) -> dict[str, Any]:
+    """The settings that find `num` captions which say different things, each in a group alone."""
+    return {"beams": num, "groups": num, "diversity": DIVERSITY} if num > 1 else {}
 
 
 def _are_ids(ids: Any) -> bool:

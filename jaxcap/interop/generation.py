@@ -127,6 +127,11 @@ def generation_config(settings: Mapping[str, Any]) -> dict[str, Any]:
             "generate of Transformers 5 has them no longer. Set search.groups to 1 and "
             "search.diversity to 0 in the run's config.json."
         )
+    if settings["min_words"] or settings["max_words"]:
+        raise UserError(
+            "The search of this run counts words (search.min_words, search.max_words), and "
+            "Transformers' generate counts tokens. Set search.min_len and search.max_len instead."
+        )
     back = {ours: name for name, ours in PLAIN.items()}
     back |= {name: name for name in OF_SAMPLES} if settings.get("sample") else {}
     said = {back[ours]: value for ours, value in settings.items() if ours in back}

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jaxcap.cli_bulk import caption_input
-from jaxcap.cli_files import boxes_of, drawings_of, images_of, write_drawing
-from jaxcap.cli_options import AsJson, Beams, MaxLength, RunDirectory
+from jaxcap.cli.bulk import caption_input
+from jaxcap.cli.files import boxes_of, drawings_of, images_of, write_drawing
+from jaxcap.cli.options import AsJson, Beams, MaxLength, RunDirectory
 from jaxcap.errors import UserError
 
 if TYPE_CHECKING:
@@ -100,13 +100,13 @@ def caption(
                 shown[index] = captioner.shown(records[index], regions and regions[index])
             except ImageError as error:
                 errors[index], failed = str(error), True
+        search = {"beams": beams, "max_len": max_length}
         captions = captioner.of_shown(
             shown.values(),
-            beams=beams,
             num=num,
-            max_length=max_length,
             prompt=prompt,
             first=start,
+            **{name: value for name, value in search.items() if value is not None},
         )
         found = dict(zip(shown, captions, strict=True))
         for index in batch:

@@ -89,7 +89,7 @@ def test_caption_json_has_a_line_an_image(tiny_run, captioner, photos):
     assert result.exit_code == 0, result.output
     found = lines(result)
     assert [line["image"] for line in found] == [str(path) for path in paths]
-    expected = captioner(paths, num=2, max_length=3, prompt="<layout>")
+    expected = captioner(paths, num=2, max_len=3, prompt="<layout>")
     for line, captions in zip(found, expected, strict=True):
         assert [each["text"] for each in line["captions"]] == [each.text for each in captions]
         for each in line["captions"]:

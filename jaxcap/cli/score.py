@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jaxcap.cli_options import AsJson
+from jaxcap.cli.options import AsJson
 from jaxcap.errors import UserError
 
 if TYPE_CHECKING:

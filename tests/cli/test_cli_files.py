@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from jaxcap.cli_files import drawings_of, images_of, write_drawing
+from jaxcap.cli.files import drawings_of, images_of, write_drawing
 from jaxcap.errors import UserError
 
 PHOTOS = [(Path("a/photo.jpg"),), (Path("b/photo.png"), Path("after.png")), (Path("photo_2.jpg"),)]

@@ -1,0 +1,5 @@
+"""python -m jaxcap.cli."""
+
+from jaxcap.cli import main
+
+main()

@@ -1,0 +1,40 @@
+"""`jaxcap convert`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jaxcap.errors import UserError
+
+
+def convert(
+    source: Annotated[
+        Path, typer.Argument(help="A captioner in the Hugging Face layout; with --to, a run.")
+    ],
+    out: Annotated[Path, typer.Argument(help="A new directory.")],
+    to: Annotated[
+        str | None, typer.Option(help="hf: from a run to the Hugging Face layout.")
+    ] = None,
+) -> None:
+    """Turn a published captioner into a run directory, or a run into what Transformers loads."""
+    if to not in (None, "hf"):
+        raise UserError(f"There is no layout {to!r} to convert to; there is hf.")
+    is_run = (source / "checkpoints").is_dir()
+    if is_run and to is None:
+        raise UserError(f"{source} is a run directory. Add --to hf to convert it to that layout.")
+    if to == "hf" and (source / "config.json").is_file() and not is_run:
+        raise UserError(
+            f"{source} is no run directory: it has no folder checkpoints. Leave --to out to make "
+            "one of it."
+        )
+    if to == "hf":
+        from jaxcap.interop.export import export
+
+        export(source, out)
+    else:
+        from jaxcap.interop.convert import convert as read
+
+        for line in read(source, out).lines():
+            typer.echo(line)
+    typer.echo(f"Written to {out}.")
