@@ -1,16 +1,15 @@
 """The library's face: a run directory becomes a function from photographs to captions."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 from itertools import islice, repeat, zip_longest
 from os import PathLike
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import SingleDeviceSharding
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Float
 from ml_collections import ConfigDict
 
 from jaxcap.caption import Caption, captions_of
@@ -20,10 +19,11 @@ from jaxcap.data.text import Tokenizer
 from jaxcap.decode import Captions, Search
 from jaxcap.decode.captions import captioner, settled
 from jaxcap.errors import UserError
-from jaxcap.explain import Explanation, read
+from jaxcap.explain import Explanation
 from jaxcap.models import build
 from jaxcap.models.captioning import CaptionModel
 from jaxcap.models.product import for_steps
+from jaxcap.reader import Reader
 from jaxcap.run import Run
 from jaxcap.state import init_variables, linen_variables
 
@@ -53,8 +53,7 @@ class Captioner:
         self.model, self.variables, self._settings = model, variables, settings
         self._showing = Showing.of(config.data)
         self._program = cache(self._compiled)  # one a search; jit keeps one a shape within it
-        self._read = partial(read, model, bos=tokenizer.bos)
-        self._reading, self._scoring = jax.jit(self._read), jax.jit(self._logp)
+        self._reader = Reader(model, tokenizer, variables, config.data.max_len)
 
     @classmethod
     def load(
@@ -169,9 +168,8 @@ class Captioner:
           ImageError: the image cannot be read.
           UserError: as `shown`; or a text is longer than the captions that the model knows.
         """
-        tokens, mask = self._filled([self._ids(text) for text in texts])
-        shown = jax.tree.map(lambda x: x[None], self.shown(image, boxes))
-        return np.asarray(self._scoring(self.variables, shown, tokens, mask))
+        rows = [self._reader.ids(text) for text in texts]
+        return self._reader.logps(self.shown(image, boxes), rows)
 
     def explain(
         self, image: Photos, caption: Caption | str | None = None, boxes: Any = None
@@ -193,36 +191,25 @@ class Captioner:
                 raise UserError("The search found no caption to explain. Give one, or more beams.")
             caption = found[0]
         if isinstance(caption, str):
-            text, ids, prompt = caption, self._ids(caption), 0
+            text, ids, prompt = caption, self._reader.ids(caption), 0
         else:
             text, ids = caption.text, list(caption.ids)
             prompt = len(ids) - len(caption.tokens)
-        tokens, _ = self._filled([ids])
-        reading = self._reading(self.variables, jax.tree.map(lambda x: x[None], shown), tokens)
+        reading = self._reader.one(shown, ids)
         words = tuple(map(self.tokenizer.word, ids[prompt:]))
         photos = image if isinstance(image, list | tuple) else [image]
         pictures = photo_pictures(photos, self._showing)
         return Explanation.of(reading, slice(prompt, len(ids)), text, words, pictures)
 
-    def _ids(self, text: str) -> list[int]:
-        """The ids of a caption that is given, closed by EOS."""
-        ids, longest = [*self.tokenizer.encode(text), self.tokenizer.eos], self.config.data.max_len
-        if len(ids) > longest:
-            raise UserError(
-                f"{text!r} has {len(ids)} tokens with EOS; the model knows captions of at most "
-                f"{longest} (data.max_len)."
-            )
-        return ids
+    def logprobs(self, shown: Arrays, caption: Caption) -> Float[np.ndarray, " T"]:
+        """The log-probability of each token that a caption chose, whatever the image.
 
-    def _filled(
-        self, rows: Sequence[Sequence[int]]
-    ) -> tuple[Int[np.ndarray, "K T"], Bool[np.ndarray, "K T"]]:
-        """Captions as rows as long as the longest that the model knows; True where real."""
-        longest = self.config.data.max_len
-        mask = np.arange(longest) < np.array([len(row) for row in rows]).reshape(-1, 1)
-        tokens = np.full(mask.shape, self.tokenizer.pad, np.int32)
-        tokens[mask] = [token for row in rows for token in row]
-        return tokens, mask
+        Args:
+          shown: what `shown` made of an image.
+          caption: of that or of any other.
+        """
+        logps = np.asarray(self._reader.one(shown, caption.ids).logps)[0]
+        return logps[len(caption.ids) - len(caption.tokens) : len(caption.ids)]
 
     def _prompt(self, prompt: str) -> list[int]:
         ids = self.tokenizer.encode(prompt) if prompt.strip() else []
@@ -278,12 +265,6 @@ class Captioner:
 
     def _compiled(self, search: Search) -> Callable[..., Captions]:
         return jax.jit(captioner(self.model, self.tokenizer, search, self.config.seed))
-
-    def _logp(
-        self, variables: Any, shown: Mapping[str, Array], tokens: Array, mask: Array
-    ) -> Array:
-        logps = self._read(variables, shown, tokens).logps
-        return jnp.where(mask, logps, 0.0).sum(axis=-1)
 
 
 def _with_boxes(images: Iterable[Photos], boxes: Iterable[Any]) -> Iterator[tuple[Photos, Any]]:

@@ -105,13 +105,15 @@ class Checkpoints:
         }
         self.manager.save(step, args=ocp.args.Composite(**items), metrics=scores)
 
-    def save_imported(self, params: Params, stats: Params, origin: dict[str, Any]) -> None:
-        """Save what captions as step 0, and where it is from."""
+    def save_imported(
+        self, params: Params, stats: Params, origin: dict[str, Any], step: int = 0
+    ) -> None:
+        """Save what captions, and where it is from."""
         items = {
             "model": ocp.args.StandardSave({"params": params, "stats": stats}),
             "origin": ocp.args.JsonSave(origin),
         }
-        self.manager.save(0, args=ocp.args.Composite(**items))
+        self.manager.save(step, args=ocp.args.Composite(**items))
         self.wait()
 
     def wait(self) -> None:

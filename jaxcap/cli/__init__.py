@@ -1,5 +1,6 @@
 """The `jaxcap` command; each of its commands is a file here."""
 
+from collections.abc import Callable
 from typing import Any
 
 import typer
@@ -35,13 +36,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for name, command in {
+COMMANDS: dict[str, Callable[..., None]] = {
     "prepare": prepare,
     "caption": caption,
     "eval": evaluate,
     "score": score,
     "convert": convert,
-}.items():
+}
+for name, command in COMMANDS.items():
     app.command(name)(command)
 
 

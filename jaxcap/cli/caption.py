@@ -1,42 +1,62 @@
 """`jaxcap caption`."""
 
-import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 
 from jaxcap.cli.bulk import caption_input
-from jaxcap.cli.files import boxes_of, drawings_of, images_of, write_drawing
-from jaxcap.cli.options import AsJson, Beams, MaxLength, RunDirectory
+from jaxcap.cli.files import boxes_of, drawings_of
+from jaxcap.cli.options import AsJson, Beams, MaxLength
+from jaxcap.cli.pictures import pictures_of
+from jaxcap.cli.progress import bar
+from jaxcap.cli.runs import run_and_rest
+from jaxcap.cli.sidecars import Sidecars
+from jaxcap.cli.told import outputs
 from jaxcap.errors import UserError
-
-if TYPE_CHECKING:
-    from jaxcap.captioner import Caption
 
 
 def caption(
-    run: RunDirectory,
-    paths: Annotated[
-        list[Path] | None, typer.Argument(metavar="PATH...", help="Files or folders.")
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN] PHOTO...",
+            help="What training wrote (without it the captioner in the box captions); then files, "
+            "folders, patterns, addresses or - for the standard input.",
+        ),
     ] = None,
-    given: Annotated[
-        str | None,
-        typer.Option("--input", help="Millions: a list of paths, an ArrayRecord glob, any source."),
-    ] = None,
-    output: Annotated[Path | None, typer.Option(help="Folder for the captions of --input.")] = None,
-    part: Annotated[
-        str, typer.Option(help="Of --input, for this process, of how many: 0/1, 3/16.")
-    ] = "0/1",
-    split: Annotated[str, typer.Option(help="Of --input, if that has more than one.")] = "all",
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Of --input, over all devices.")
-    ] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Of --input: processes that read.")] = 0,
-    beams: Beams = None,
     num: Annotated[int, typer.Option(min=1, help="Captions of an image.")] = 1,
+    is_diverse: Annotated[
+        bool, typer.Option("--diverse", help="Of --num: that say different things.")
+    ] = False,
+    prefix: Annotated[
+        str, typer.Option("--prefix", "--prompt", help='What they begin with: "a photo of".')
+    ] = "",
+    beams: Beams = None,
+    min_words: Annotated[int | None, typer.Option(min=0, help="The prefix counts.")] = None,
+    max_words: Annotated[int | None, typer.Option(min=1, help="The prefix counts.")] = None,
     max_length: MaxLength = None,
-    prompt: Annotated[str, typer.Option(help="What every caption begins with.")] = "",
+    confidence: Annotated[
+        bool,
+        typer.Option(
+            "--confidence",
+            help="Each word's probability, and what of its log-probability is the image's doing.",
+        ),
+    ] = False,
+    sidecar: Annotated[
+        Literal["txt", "json", "xmp"] | None,
+        typer.Option("--write-sidecar", help="Files beside the photographs."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Sidecars that are there are written anew.")
+    ] = False,
+    table: Annotated[Path | None, typer.Option("--csv", help="image,caption,score,error")] = None,
+    jsonl: Annotated[Path | None, typer.Option(help="What --json prints, in a file.")] = None,
+    as_json: AsJson = False,
+    allow_url: Annotated[
+        bool, typer.Option("--allow-url", help="Fetch photographs that are http(s) addresses.")
+    ] = False,
     together: Annotated[
         bool, typer.Option("--together", help="One caption of them all: before.jpg after.jpg.")
     ] = False,
@@ -52,94 +72,98 @@ def caption(
     similarity: Annotated[
         Path | None, typer.Option(help="PNG of how alike its words are; or a folder for them.")
     ] = None,
-    as_json: AsJson = False,
+    given: Annotated[
+        str | None,
+        typer.Option("--input", help="Millions: a list of paths, an ArrayRecord glob, any source."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder for the captions of --input.")] = None,
+    part: Annotated[
+        str, typer.Option(help="Of --input, for this process, of how many: 0/1, 3/16.")
+    ] = "0/1",
+    split: Annotated[str, typer.Option(help="Of --input, if that has more than one.")] = "all",
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Of --input, over all devices.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Of --input: processes that read.")] = 0,
 ) -> None:
     """Caption photographs; or, from --input to --output, millions of them.
 
-    An unreadable one is reported, and the others go on; the exit code is then 1.
+    An unreadable one is reported, and the others go on; the exit code is then 1. A photograph that
+    has a sidecar is left alone, so that a run that was cut short goes on where it was.
     """
+    run, names = run_and_rest(words or ())
+    search = {"beams": beams, "max_len": max_length, "min_words": min_words, "max_words": max_words}
+    settings = {name: value for name, value in search.items() if value is not None}
     of_drawings = (explain, explain_layer, explain_head, similarity)
     of_input = (output, batch_size, part != "0/1" or None, split != "all" or None, workers or None)
     if given is not None:
-        here = (paths, prompt, together, boxes, as_json, num != 1)
-        if output is None or any(here) or any(word is not None for word in of_drawings):
+        here = (
+            names,
+            prefix,
+            together,
+            boxes,
+            as_json,
+            num != 1,
+            is_diverse,
+            confidence,
+            allow_url,
+        )
+        files = (*of_drawings, sidecar, table, jsonl)
+        if output is None or any(here) or any(word is not None for word in files):
             raise UserError(
                 "--input is captioned to --output, and knows no other options than --part, "
-                "--split, --batch-size, --workers, --beams and --max-length, and no PATH."
+                "--split, --batch-size, --workers, --beams, --min-words, --max-words and "
+                "--max-length, and no PHOTO."
             )
-        settings = {
-            "search.beams": beams,
-            "search.max_len": max_length,
-            "eval.batch_size": batch_size,
-            "data.workers": workers,
-        }
-        return caption_input(run, given, output, part=part, split=split, settings=settings)
-    if not paths or any(word is not None for word in of_input):
+        fields: dict[str, Any] = {f"search.{name}": value for name, value in settings.items()}
+        fields |= {"eval.batch_size": batch_size, "data.workers": workers}
+        return caption_input(run, given, output, part=part, split=split, settings=fields)
+    if not names or any(word is not None for word in of_input):
         raise UserError(
             "Name photographs or folders to caption; or --input and --output, to which --part, "
             "--split, --batch-size and --workers belong."
         )
     if explain is None and (explain_layer is not None or explain_head is not None):
         raise UserError("--explain-layer and --explain-head are of a drawing: add --explain PNG.")
-    files = [file for path in paths for file in images_of(path)]
-    records = [tuple(files)] if together else [(file,) for file in files]
-    regions = None if boxes is None else boxes_of(boxes, records)
-    looks, alike = drawings_of(records, explain=explain, similarity=similarity)
+    if is_diverse and num < 2:
+        raise UserError("--diverse is of several captions: add --num 3.")
+    if as_json and (jsonl or table or sidecar):
+        raise UserError("--json prints, and --jsonl, --csv and --write-sidecar write files.")
 
-    from jaxcap.captioner import BATCHES, Captioner  # jax takes seconds to import
-    from jaxcap.data.image import ImageError
-    from jaxcap.explain_picture import draw_looks, draw_similarity
+    pictures = pictures_of(names, allow_url)
+    groups = [tuple(pictures)] if together else [(picture,) for picture in pictures]
+    beside = None if sidecar is None else Sidecars(sidecar, pictures)
+    if beside is not None and not overwrite:
+        left = [group for group in groups if not beside.has(group[0])]
+        if len(left) < len(groups):
+            there = f"{len(groups) - len(left)} of {len(groups)} have a .{sidecar} beside them"
+            typer.echo(f"{there} and are left alone (--overwrite writes them anew).", err=True)
+        groups = left
+    regions = None if boxes is None else boxes_of(boxes, groups)
+    looks, alike = drawings_of(groups, explain=explain, similarity=similarity)
 
-    captioner = Captioner.load(run)
-    failed = False
-    for start in range(0, len(records), BATCHES[-1]):
-        batch = range(start, min(start + BATCHES[-1], len(records)))
-        shown, errors = {}, {}
-        for index in batch:
-            try:
-                shown[index] = captioner.shown(records[index], regions and regions[index])
-            except ImageError as error:
-                errors[index], failed = str(error), True
-        search = {"beams": beams, "max_len": max_length}
-        captions = captioner.of_shown(
-            shown.values(),
-            num=num,
-            prompt=prompt,
-            first=start,
-            **{name: value for name, value in search.items() if value is not None},
-        )
-        found = dict(zip(shown, captions, strict=True))
-        for index in batch:
-            name = "+".join(map(str, records[index]))
-            if index in errors:
-                _print_error(name, errors[index], as_json)
-                continue
-            if looks or alike:
-                best = next(iter(found[index]), None)
-                explained = captioner.explain(records[index], best, regions and regions[index])
-                if looks:
-                    write_drawing(draw_looks(explained, explain_layer, explain_head), looks[index])
-                if alike:
-                    write_drawing(draw_similarity(explained), alike[index])
-            _print_captions(name, found[index], as_json)
+    from jaxcap.captioner import Captioner  # jax takes seconds to import
+    from jaxcap.cli.inference import Asked, Record, told_of
+    from jaxcap.decode.search import diverse
+
+    def at(rows: Sequence[Any] | None, place: int) -> Any:
+        return rows[place] if rows else None
+
+    records = [
+        Record(group, at(regions, i), at(looks, i), at(alike, i)) for i, group in enumerate(groups)
+    ]
+    if is_diverse:
+        settings = {**diverse(num), **settings}
+    asked = Asked(num, prefix, settings, confidence, explain_layer, explain_head)
+    captioner, failed = Captioner.load(run), False
+    to_files = bool(jsonl or table or beside)
+    with (
+        outputs(jsonl, table, beside, as_json) as places,
+        bar("photographs", len(records), shown=to_files) as advance,
+    ):
+        for told in told_of(captioner, records, asked):
+            for place in places:
+                place.tell(told)
+            failed |= bool(told.error)
+            advance()
     raise typer.Exit(1 if failed else 0)
-
-
-def _print_captions(name: str, captions: "list[Caption]", as_json: bool) -> None:
-    if as_json:
-        told = [
-            {"text": c.text, "score": c.score, "tokens": c.tokens, "logprobs": c.logprobs}
-            for c in captions
-        ]
-        typer.echo(json.dumps({"image": name, "captions": told}))
-        return
-    typer.echo(name)
-    for each in captions:
-        typer.echo(f"  {each.score:7.3f}  {each.text}")
-
-
-def _print_error(name: str, sentence: str, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps({"image": name, "error": sentence}))
-    else:
-        typer.echo(f"jaxcap: {sentence}", err=True)

@@ -1,37 +1,18 @@
-"""Files on the command line: photographs, boxes of their regions, and pictures drawn of them."""
+"""Files that belong to photographs: boxes of their regions, and pictures drawn of them."""
 
 import mimetypes
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxcap.cli.pictures import SUFFIXES, Picture
 from jaxcap.errors import UserError
 
 if TYPE_CHECKING:
     from PIL import Image
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 
-
-def images_of(path: Path) -> list[Path]:
-    """The file itself, or the images of a folder, at any depth and in the order of their names.
-
-    Where a folder has no images they are its .npz files, the features of images that a captioner
-    may look at in their place.
-
-    Raises:
-      UserError: the folder holds none.
-    """
-    if not path.is_dir():
-        return [path]
-    files = sorted(path.rglob("*"))
-    for suffixes in (SUFFIXES, (".npz",)):
-        if found := [file for file in files if file.suffix.lower() in suffixes]:
-            return found
-    raise UserError(f"The folder {path} holds no images ({', '.join(SUFFIXES)}), and no .npz.")
-
-
-def boxes_of(file: Path, records: Sequence[tuple[Path, ...]]) -> list[list[Any]]:
+def boxes_of(file: Path, records: Sequence[tuple[Picture, ...]]) -> list[list[Any]]:
     """The boxes of each image of each record, by its path or by its name in the file.
 
     Raises:
@@ -41,16 +22,17 @@ def boxes_of(file: Path, records: Sequence[tuple[Path, ...]]) -> list[list[Any]]
 
     told = read_json(file)
 
-    def of(path: Path) -> Any:
-        for name in (str(path), path.name):
+    def of(picture: Picture) -> Any:
+        short = picture.name.rpartition("/")[2]
+        for name in (picture.name, short):
             if name in told:
                 return told[name]
-        raise UserError(f"{file} tells no boxes of {path}. Expected it to have {path.name!r}.")
+        raise UserError(f"{file} tells no boxes of {picture.name}. Expected it to have {short!r}.")
 
-    return [[of(path) for path in record] for record in records]
+    return [[of(picture) for picture in record] for record in records]
 
 
-def drawings_of(records: Sequence[tuple[Path, ...]], **asked: Path | None) -> list[list[Path]]:
+def drawings_of(records: Sequence[tuple[Picture, ...]], **asked: Path | None) -> list[list[Path]]:
     """Where a PNG of each record is drawn, for each option; nowhere for one that is not given.
 
     Args:
@@ -62,17 +44,18 @@ def drawings_of(records: Sequence[tuple[Path, ...]], **asked: Path | None) -> li
       UserError: a file of another format, one file of several records, a photograph's own place,
         or one place for two drawings.
     """
-    taken = {path.resolve(): "one of the photographs" for record in records for path in record}
+    files = (picture.file for record in records for picture in record)
+    taken = {file.resolve(): "one of the photographs" for file in files if file is not None}
     drawings = []
     for option, out in asked.items():
-        files = [] if out is None else _files(option, out, records)
-        for file in files:
+        drawn = [] if out is None else _files(option, out, records)
+        for file in drawn:
             if file.resolve() in taken:
                 raise UserError(
                     f"--{option} {out}: {file} is {taken[file.resolve()]}. Name another place."
                 )
             taken[file.resolve()] = f"already that of --{option}"
-        drawings.append(files)
+        drawings.append(drawn)
     return drawings
 
 
@@ -90,7 +73,7 @@ def write_drawing(drawing: "Image.Image", file: Path) -> None:
         raise UserError(f"{file} cannot be written: {error.strerror}.") from error
 
 
-def _files(option: str, out: Path, records: Sequence[tuple[Path, ...]]) -> list[Path]:
+def _files(option: str, out: Path, records: Sequence[tuple[Picture, ...]]) -> list[Path]:
     suffix = out.suffix.lower()
     of_a_file = suffix in SUFFIXES or mimetypes.guess_type(out.name)[0] is not None
     if out.is_dir() or not of_a_file:

@@ -8,8 +8,17 @@ import numpy as np
 from PIL import Image, TiffImagePlugin
 from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH
 
+try:
+    from pillow_heif import register_heif_opener
+except ImportError:
+    HEIC: tuple[str, ...] = ()
+else:
+    register_heif_opener()
+    HEIC = ("HEIF",)  # Pillow's name of it
+
 MAX_PIXELS = 80_000_000  # below Pillow's own warning; a larger picture is a mistake or an attack
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # none that runs a foreign program
+# None that runs a foreign program; HEIC where pip install 'jaxcap[heic]' brought it.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", *HEIC)
 JPEG_QUALITY = 95
 
 Method = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]  # of Pillow
@@ -166,5 +175,7 @@ def _reason(data: bytes, error: Exception) -> str:
     if not data:
         return "is an empty file"
     if isinstance(error, Image.UnidentifiedImageError):
+        if data[4:8] == b"ftyp" and not HEIC:
+            return "is a HEIC file, which needs pip install 'jaxcap[heic]'"
         return f"is no image of a known format ({', '.join(FORMATS)})"
     return f"cannot be decoded: {error}"

@@ -95,6 +95,7 @@ class Tokenizer:
             return self.backend.id_to_token(id) or ""
         return self.backend.decode([id], skip_special_tokens=False)
 
+    @cached_property
     def spelt(self) -> list[str]:
         """What each id adds to a caption that has begun; nothing for special tokens.
 

@@ -32,7 +32,7 @@ class Words(NamedTuple):
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> "Words":
         """The words of a tokenizer; a byte of a letter beyond ASCII counts as a letter."""
-        texts, whole = tokenizer.spelt(), tokenizer.kind == "word"
+        texts, whole = tokenizer.spelt, tokenizer.kind == "word"
         return cls(
             letters=np.array([any(map(_is_letter, text)) for text in texts]),
             spaced=np.array([whole or text[:1].isspace() for text in texts]),

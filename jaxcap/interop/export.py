@@ -18,7 +18,7 @@ from jaxcap.decode import Search
 from jaxcap.errors import UserError
 from jaxcap.interop.captioners import Blueprint, blueprint
 from jaxcap.interop.generation import generation_config, search_settings
-from jaxcap.interop.model_card import model_card
+from jaxcap.interop.model_card import in_transformers, model_card
 from jaxcap.interop.new_folder import check_new, new_folder
 from jaxcap.interop.origin import Origin, origin_of
 from jaxcap.interop.pair import Outline, all_settings, check_between, pair
@@ -79,7 +79,8 @@ def export(run_dir: str | Path, out_dir: str | Path, step: int | None = None) ->
         _write_generation(new, config, tokenizer)
         _write_preprocessor(new, config, model)
         write_weights(new, tensors)
-        write_text(new / "README.md", model_card(run, config, step, outline.config))
+        use = in_transformers(config, outline.config)
+        write_text(new / "README.md", model_card(run, config, step, use, "transformers"))
 
 
 def _check_same(model: CaptionModel, plan: Blueprint) -> None:

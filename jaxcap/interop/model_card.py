@@ -27,7 +27,14 @@ print(tokenizer.decode(caption, skip_special_tokens=True))
 """
 
 
-def model_card(run: Run, config: ConfigDict, step: int, written: Mapping[str, Any]) -> str:
+def model_card(
+    run: Run,
+    config: ConfigDict,
+    step: int,
+    use: str,
+    library: str = "jaxcap",
+    license: str = "",
+) -> str:
     """README.md of the captioner at a step: what it is, how it was made, how it scores.
 
     A score is named with its protocol; one that the run does not have of this step is not.
@@ -36,24 +43,37 @@ def model_card(run: Run, config: ConfigDict, step: int, written: Mapping[str, An
       run: of the captioner.
       config: of the run.
       step: of the checkpoint.
-      written: of its config.json.
+      use: the Python that captions with it.
+      library: that this is the code of.
+      license: of the weights, if it is known.
     """
-    code = CODE.format(model=CLASSES[written["model_type"]], also=_also(config, written))
     sections = [
-        _front(),
+        _front(library),
         f"# {run.path.name}",
         "A captioner of photographs, written by jaxcap.",
         _table("Network", _network(config)),
         _table("Training", _training(run, config, step)),
         _scores(run.path, step),
+        f"## License\n\n{license}" if license else "",
         "## Use",
-        f"```python\n{code}```",
+        f"```python\n{use}```",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _front() -> str:
-    lines = ["library_name: transformers", "pipeline_tag: image-to-text", "tags:"]
+def in_transformers(config: ConfigDict, written: Mapping[str, Any]) -> str:
+    """The Python that captions with an exported captioner, of this config.json."""
+    return CODE.format(model=CLASSES[written["model_type"]], also=_also(config, written))
+
+
+def public(source: str) -> str:
+    """A source of data without the folders that it lies in: they are nobody else's business."""
+    kind, colon, places = source.partition(":")
+    return kind + colon + ",".join(Path(place).name for place in places.split(","))
+
+
+def _front(library: str) -> str:
+    lines = [f"library_name: {library}", "pipeline_tag: image-to-text", "tags:"]
     return "\n".join(["---", *lines, "- image-captioning", "- jaxcap", "---"])
 
 
@@ -79,17 +99,11 @@ def _training(run: Run, config: ConfigDict, step: int) -> dict[str, Any]:
     optim = config.optim
     begun = {"Started from": Path(config.init_from).name} if config.init_from else {}
     return begun | {
-        "Data": f"{_public(config.data.source)}, split {config.data.train}",
+        "Data": f"{public(config.data.source)}, split {config.data.train}",
         "Steps": f"{step} of {config.steps}, {config.batch_size} images each",
         "Optimizer": f"{optim.kind}, rate {optim.lr}, decay {optim.weight_decay}, EMA {optim.ema}",
         "Seed": config.seed,
     }
-
-
-def _public(source: str) -> str:
-    """A source of data without the folders that it lies in: they are nobody else's business."""
-    kind, colon, places = source.partition(":")
-    return kind + colon + ",".join(Path(place).name for place in places.split(","))
 
 
 def _scores(folder: Path, step: int) -> str:

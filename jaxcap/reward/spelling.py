@@ -72,7 +72,7 @@ class Spelling(NamedTuple):
     @classmethod
     def of(cls, tokenizer: Tokenizer, size: int) -> "Spelling":
         """Of a tokenizer, for a model of `size` words; ids past the tokenizer's say nothing."""
-        texts = [*tokenizer.spelt(), *[""] * size][:size]
+        texts = [*tokenizer.spelt, *[""] * size][:size]
         small = [text.strip().lower() for text in texts]
         traits = {
             name: np.array([has(*each) for each in zip(texts, small, strict=True)])

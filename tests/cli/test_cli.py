@@ -8,43 +8,15 @@ import sys
 
 import numpy as np
 import pytest
+from commands import command, lines
 from PIL import Image
-from tiny_run import SOURCE, photographs
-from typer.testing import CliRunner
+from tiny_run import SOURCE
 
-from jaxcap.captioner import Captioner
-from jaxcap.cli import app
 from jaxcap.data.sources import open_source
 from jaxcap.explain_picture import draw_looks, draw_similarity
 from jaxcap.metrics import report
 from jaxcap.metrics.meteor import lacking
 from jaxcap.metrics.spice import lacking as spice_lacks
-
-
-def command(*words):
-    return CliRunner().invoke(app, [str(word) for word in words])
-
-
-def lines(result):
-    return [json.loads(line) for line in result.stdout.splitlines()]
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-    """Two photographs, a corrupt one, and a file that is none."""
-    folder = tmp_path_factory.mktemp("photos")
-    for name, array in zip(("b.png", "deep/a.PNG"), photographs(2), strict=True):
-        (folder / name).parent.mkdir(exist_ok=True)
-        Image.fromarray(array).save(folder / name)
-    (folder / "c.jpg").write_bytes(b"\xff\xd8 and no more")
-    (folder / "notes.txt").write_text("no image")
-    (folder / "b.json").write_text('{"b.png": [[0, 0, 20, 20]]}')
-    return folder
-
-
-@pytest.fixture(scope="module")
-def captioner(tiny_run):
-    return Captioner.load(tiny_run)
 
 
 @pytest.fixture(scope="module")

@@ -5,20 +5,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from jaxcap.cli.files import drawings_of, images_of, write_drawing
+from jaxcap.cli.files import drawings_of, write_drawing
+from jaxcap.cli.pictures import Picture
 from jaxcap.errors import UserError
 
-PHOTOS = [(Path("a/photo.jpg"),), (Path("b/photo.png"), Path("after.png")), (Path("photo_2.jpg"),)]
-
-
-def test_a_folder_is_its_images_or_else_its_features(tmp_path):
-    (tmp_path / "deep").mkdir()
-    for name in ("b.npz", "deep/a.npz", "notes.txt"):
-        (tmp_path / name).touch()
-    assert images_of(tmp_path) == [tmp_path / "b.npz", tmp_path / "deep" / "a.npz"]
-    (tmp_path / "deep" / "c.JPG").touch()
-    assert images_of(tmp_path) == [tmp_path / "deep" / "c.JPG"]
-    assert images_of(tmp_path / "none.jpg") == [tmp_path / "none.jpg"]
+NAMES = [("a/photo.jpg",), ("b/photo.png", "after.png"), ("photo_2.jpg",)]
+PHOTOS = [tuple(map(Picture, names)) for names in NAMES]
 
 
 def test_a_folder_has_a_file_of_each_record_and_none_twice(tmp_path):

@@ -127,6 +127,19 @@ def test_a_bad_file_says_why(data, reason):
         decode_rgb(data)
 
 
+def test_a_heic_file_is_read_or_says_what_it_needs(monkeypatch):
+    data = encode(Image.fromarray(CORNERS), "HEIF", quality=100, chroma=444)
+    assert (
+        np.abs(np.asarray(decode_rgb(data))[4::11, 6::17].astype(int) - CORNERS[4::11, 6::17]).max()
+        <= 8
+    )
+    assert upright_size(data) == (30, 20)
+    monkeypatch.setattr(image_module, "HEIC", ())
+    monkeypatch.setattr(image_module, "FORMATS", ("JPEG", "PNG"))
+    with pytest.raises(ImageError, match=r"HEIC file, which needs pip install 'jaxcap\[heic\]'"):
+        decode_rgb(data)
+
+
 def test_a_bomb_is_refused_before_it_is_decoded(monkeypatch):
     size = (100_000).to_bytes(4) * 2
     header = b"IHDR" + size + bytes([1, 0, 0, 0, 0])

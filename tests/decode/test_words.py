@@ -40,7 +40,7 @@ def test_only_the_end_or_a_new_word_is_ever_forbidden(kind):
     """Before two words no end; after two no third, but the second may go on."""
     tokenizer = TOKENIZERS[kind]
     V, words = tokenizer.vocab_size, Words.of(tokenizer)
-    texts = tokenizer.spelt()
+    texts = tokenizer.spelt
     for text, ends, begins in (("a", False, True), ("a dog", True, False), ("", False, True)):
         ids = tokenizer.encode(text)
         said = jnp.asarray([[[tokenizer.bos, *ids]]], jnp.int32)

@@ -17,7 +17,7 @@ from jaxcap.data.frame import Frame
 from jaxcap.decode import Search
 from jaxcap.interop.convert import convert
 from jaxcap.interop.export import export
-from jaxcap.interop.model_card import model_card
+from jaxcap.interop.model_card import in_transformers, model_card
 from jaxcap.interop.weight_files import read_weights, write_weights
 from jaxcap.run import Run
 from jaxcap.state import flat
@@ -111,7 +111,7 @@ def test_the_card_says_how_to_show_another_resolution(kind, side, also, tmp_path
     config.data.source, config.data.image_size = "shapes", side
     config.model.encoder = {"name": "vit", "grid": 4, "patch": 8}
     written = {"model_type": "vision-encoder-decoder", "encoder": {"model_type": kind}}
-    card = model_card(Run(tmp_path), config, 1, written)
+    card = model_card(Run(tmp_path), config, 1, in_transformers(config, written))
     assert ("interpolate_pos_encoding=True" in card) == also
 
 

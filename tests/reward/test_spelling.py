@@ -99,7 +99,7 @@ def test_added_tokens_are_spelt_as_they_are_written():
     """Of a byte-level tokenizer others are in letters for bytes, which a space is not."""
     tokenizer = build_tokenizer("bpe", CAPTIONS, vocab_size=300)
     tokenizer.backend.add_tokens([AddedToken("  a  ", special=False)])
-    spelt = Tokenizer(tokenizer.backend, "bpe", tokenizer.roles, "").spelt()
+    spelt = Tokenizer(tokenizer.backend, "bpe", tokenizer.roles, "").spelt
     assert spelt[-1] == "  a  "
     assert " the" in spelt
     assert not any(spelt[id] for id in tokenizer.roles.values())
