@@ -81,6 +81,11 @@ class Checkpoints:
         items = ocp.args.Composite(origin=ocp.args.JsonRestore())
         return dict(self.manager.restore(step, args=items).origin)
 
+    def shapes(self, step: int) -> dict[str, tuple[int, ...]]:
+        """The shape of each parameter that captions, by its path."""
+        leaves = tree_leaves_with_path(self.manager.item_metadata(step)["model"]["params"])
+        return {path_name(path): tuple(leaf.shape) for path, leaf in leaves}
+
     def _has(self, step: int, parts: set[str]) -> bool:
         folder = self.path / "checkpoints" / str(step)
         return all((folder / part).exists() for part in PARTS | parts)

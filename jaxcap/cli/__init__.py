@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from jaxcap.cli.caption import caption
 from jaxcap.cli.convert import convert
 from jaxcap.cli.evaluate import evaluate
+from jaxcap.cli.info import info
 from jaxcap.cli.prepare import prepare
 from jaxcap.cli.score import score
 from jaxcap.errors import UserError
@@ -42,6 +43,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "eval": evaluate,
     "score": score,
     "convert": convert,
+    "info": info,
 }
 for name, command in COMMANDS.items():
     app.command(name)(command)

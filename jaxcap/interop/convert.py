@@ -1,5 +1,6 @@
 """A captioner that somebody published becomes a run directory."""
 
+import re
 from collections.abc import Mapping
 from contextlib import closing
 from functools import partial
@@ -53,11 +54,21 @@ def convert(folder: str | Path, run_dir: str | Path) -> Report:
     config = _config(source, plan)
     params, stats, report = _variables(source, plan, config, tokenizer)
     with new_folder(run_dir) as new, closing(Run(new)) as run:
-        run.save_imported(params, stats, {"source": source.folder.absolute().name})
+        origin = {"source": source.folder.absolute().name, "license": _license(source.folder)}
+        run.save_imported(params, stats, origin)
         run.save_config(config)
         run.begin(tokenizer)
         keep(source, report, new)
     return report
+
+
+def _license(folder: Path) -> str:
+    """What the head of its model card says; nothing where there is none."""
+    card = folder / "README.md"
+    text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
+    head = text.split("---")[1] if text.startswith("---") and text.count("---") > 1 else ""
+    said = re.search(r"^license:[ \t]*(\S.*)$", head, re.MULTILINE)
+    return said[1].strip().strip("\"'") if said else ""
 
 
 def _config(source: Source, plan: Blueprint) -> ConfigDict:

@@ -1,12 +1,12 @@
 """The model card of an exported captioner, filled from its run."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
 
+from jaxcap.about import network, scores, training
 from jaxcap.run import Run
 
 CLASSES = {  # by model_type
@@ -51,8 +51,8 @@ def model_card(
         _front(library),
         f"# {run.path.name}",
         "A captioner of photographs, written by jaxcap.",
-        _table("Network", _network(config)),
-        _table("Training", _training(run, config, step)),
+        _table("Network", network(config)),
+        _table("Training", training(run, config, step)),
         _scores(run.path, step),
         f"## License\n\n{license}" if license else "",
         "## Use",
@@ -66,50 +66,14 @@ def in_transformers(config: ConfigDict, written: Mapping[str, Any]) -> str:
     return CODE.format(model=CLASSES[written["model_type"]], also=_also(config, written))
 
 
-def public(source: str) -> str:
-    """A source of data without the folders that it lies in: they are nobody else's business."""
-    kind, colon, places = source.partition(":")
-    return kind + colon + ",".join(Path(place).name for place in places.split(","))
-
-
 def _front(library: str) -> str:
     lines = [f"library_name: {library}", "pipeline_tag: image-to-text", "tags:"]
     return "\n".join(["---", *lines, "- image-captioning", "- jaxcap", "---"])
 
 
-def _network(config: ConfigDict) -> dict[str, Any]:
-    shown = f"{config.data.image_size} x {config.data.image_size} pixels"
-    return {
-        "Encoder": _described(config.model.encoder),
-        "Decoder": _described(config.model.decoder),
-        "Shown": f"{shown}, {config.data.fit}, {config.data.resample}",
-    }
-
-
-def _described(settings: ConfigDict) -> str:
-    numbers = ("size", "width", "depth", "depths", "heads", "patch")
-    told = [settings["name"], *(f"{n} {settings[n]}" for n in numbers if settings.get(n))]
-    source = settings.get("init_from")
-    return ", ".join(told) + (f"; started from {Path(source).name}" if source else "")
-
-
-def _training(run: Run, config: ConfigDict, step: int) -> dict[str, Any]:
-    if run.imported(step):
-        return {"Source": f"weights converted from {run.origin(step)['source']}, as they were"}
-    optim = config.optim
-    begun = {"Started from": Path(config.init_from).name} if config.init_from else {}
-    return begun | {
-        "Data": f"{public(config.data.source)}, split {config.data.train}",
-        "Steps": f"{step} of {config.steps}, {config.batch_size} images each",
-        "Optimizer": f"{optim.kind}, rate {optim.lr}, decay {optim.weight_decay}, EMA {optim.ema}",
-        "Seed": config.seed,
-    }
-
-
 def _scores(folder: Path, step: int) -> str:
-    file = folder / "scores.json"
-    found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    if f"|step:{step}|" not in found.get("signature", ""):
+    found = scores(folder, step)
+    if found is None:
         return ""
     rows = {name: f"{number:.4f}" for name, number in found["scores"].items()}
     return _table("Scores", rows) + f"\n\nProtocol: `{found['signature']}`"

@@ -8,14 +8,14 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
+from jaxcap.about import SCORES, public
 from jaxcap.atomic import write_text
-from jaxcap.interop.model_card import model_card, public
+from jaxcap.interop.model_card import model_card
 from jaxcap.interop.new_folder import check_new, new_folder
 from jaxcap.models import build
 from jaxcap.run import Run
 from jaxcap.state import init_variables
 
-SCORES = "scores.json"
 USE = """\
 from jaxcap import Captioner
 

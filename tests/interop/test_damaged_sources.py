@@ -242,7 +242,7 @@ def test_the_directory_that_one_stands_in(source, tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     convert(source, ".")
-    assert Run(tmp_path / "here").origin(0) == {"source": "source"}
+    assert Run(tmp_path / "here").origin(0) == {"source": "source", "license": ""}
 
 
 def test_what_is_kept_of_a_source_are_its_settings(source, tmp_path):
