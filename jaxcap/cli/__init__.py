@@ -29,24 +29,36 @@ class Commands(TyperGroup):
             raise typer.Exit(2) from error
 
 
+HELP = """Image captioning in JAX and Flax: a photograph goes in, a sentence comes out.
+
+\b
+jaxcap caption photo.jpg                        what is on it
+jaxcap caption runs/mine holiday/ --csv c.csv   a run of your own, a folder
+jaxcap COMMAND --help                           all there is to each of them
+
+Exit codes: 0 all is well; 1 some photographs could not be read, and the others were captioned; 2 a
+mistake, which the message says how to mend; 143 training was stopped by SIGTERM, and goes on when
+the same command is given again.
+"""
+
 app = typer.Typer(
     cls=Commands,
-    help="Image captioning in JAX and Flax. To train: python -m jaxcap.main --help",
+    help=HELP,
     no_args_is_help=True,
-    add_completion=False,
+    rich_markup_mode=None,  # plain text: paragraphs are filled, examples stand as they are
     pretty_exceptions_enable=False,
 )
 
-COMMANDS: dict[str, Callable[..., None]] = {
-    "prepare": prepare,
-    "caption": caption,
-    "eval": evaluate,
-    "score": score,
-    "convert": convert,
-    "info": info,
+COMMANDS: dict[Callable[..., None], tuple[str, str]] = {
+    prepare: ("prepare", "Any data source as small JPEGs, to train on."),
+    caption: ("caption", "Photographs to sentences."),
+    evaluate: ("eval", "The scores of a run on any split of any data."),
+    score: ("score", "The scores of anybody's predictions."),
+    convert: ("convert", "Weights from elsewhere, weights for elsewhere."),
+    info: ("info", "What a run is, how it scores, whose it is."),
 }
-for name, command in COMMANDS.items():
-    app.command(name)(command)
+for command, (name, short) in COMMANDS.items():
+    app.command(name, short_help=short)(command)
 
 
 def main() -> None:

@@ -88,6 +88,12 @@ def caption(
 ) -> None:
     """Caption photographs; or, from --input to --output, millions of them.
 
+    \b
+    jaxcap caption photo.jpg --num 3 --diverse    three that say different things
+    jaxcap caption holiday/ --write-sidecar txt   photo.txt beside each photo.jpg
+    jaxcap caption runs/mine '*.jpg' --csv c.csv  a run of your own, and a table
+    jaxcap caption - --prefix "a photo of"        the standard input
+
     An unreadable one is reported, and the others go on; the exit code is then 1. A photograph that
     has a sidecar is left alone, so that a run that was cut short goes on where it was.
     """
