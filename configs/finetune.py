@@ -14,33 +14,12 @@ The other run must stay where it is: the config is read from it whenever the com
 
 from ml_collections import ConfigDict
 
-from jaxcap.config import base
 from jaxcap.errors import UserError
-from jaxcap.further import without_empty
-from jaxcap.run import Run
-
-KEPT = ("model", "tokenizer", "search", "seed")  # of the run, with its data's shape
-SHOWN = ("image_size", "fit", "resize", "resample", "images", "regions")
-FEATURES = ("features", "region_features")
+from jaxcap.further import finetuned
 
 
 def get_config(run: str = "") -> ConfigDict:
     """`run` is the directory of the run."""
     if not run:
         raise UserError("Name a run: --config=configs/finetune.py:RUN")
-    said = Run(run).config().to_dict()
-    config = base()
-    with config.ignore_type():
-        config.update({name: without_empty(said[name]) for name in KEPT})
-        config.data.update({name: said["data"][name] for name in (*SHOWN, *FEATURES, "max_len")})
-    config.init_from = run
-    config.model.lora = None
-    config.model.word_vectors = ""
-    config.steps = 1000
-    config.batch_size = 32
-    config.optim.lr = 3e-5
-    config.optim.warmup = 100
-    config.optim.b2 = 0.999
-    config.optim.ema = 0.0
-    config.eval.every = 500
-    return config
+    return finetuned(run)

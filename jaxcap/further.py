@@ -7,6 +7,10 @@ from ml_collections import ConfigDict
 from jaxcap.config import base
 from jaxcap.run import Run
 
+CAPTIONER = ("model", "tokenizer", "search", "seed")
+SHOWN = ("image_size", "fit", "resize", "resample", "images", "regions", "max_len")
+SHOWN += ("features", "region_features")
+
 
 def started_from(run: str) -> ConfigDict:
     """The config of a run, for another that starts from it; flags may change all its fields.
@@ -19,6 +23,32 @@ def started_from(run: str) -> ConfigDict:
         config.update(without_empty(Run(run).config().to_dict()))
     config.init_from = run
     config.model.word_vectors = ""  # words start as those of the run
+    return config
+
+
+def finetuned(run: str) -> ConfigDict:
+    """The config of a run that starts from another, on other data and with settings of its own.
+
+    What makes the captioner is the other's: its model, words, search, and what it is shown.
+
+    Raises:
+      UserError: it is no run.
+    """
+    said = Run(run).config().to_dict()
+    config = base()
+    with config.ignore_type():
+        config.update({name: without_empty(said[name]) for name in CAPTIONER})
+        config.data.update({name: said["data"][name] for name in SHOWN})
+    config.init_from = run
+    config.model.lora = None
+    config.model.word_vectors = ""
+    config.steps = 1000
+    config.batch_size = 32
+    config.optim.lr = 3e-5
+    config.optim.warmup = 100
+    config.optim.b2 = 0.999
+    config.optim.ema = 0.0
+    config.eval.every = 500
     return config
 
 

@@ -86,7 +86,7 @@ def caption(
     ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Of --input: processes that read.")] = 0,
 ) -> None:
-    """Caption photographs; or, from --input to --output, millions of them.
+    r"""Caption photographs; or, from --input to --output, millions of them.
 
     \b
     jaxcap caption photo.jpg --num 3 --diverse    three that say different things
