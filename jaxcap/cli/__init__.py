@@ -29,7 +29,7 @@ class Commands(TyperGroup):
             raise typer.Exit(2) from error
 
 
-HELP = r"""Image captioning in JAX and Flax: a photograph goes in, a sentence comes out.
+HELP = """Image captioning in JAX and Flax: a photograph goes in, a sentence comes out.
 
 \b
 jaxcap caption photo.jpg                        what is on it

@@ -86,7 +86,7 @@ def caption(
     ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Of --input: processes that read.")] = 0,
 ) -> None:
-    r"""Caption photographs; or, from --input to --output, millions of them.
+    """Caption photographs; or, from --input to --output, millions of them.
 
     \b
     jaxcap caption photo.jpg --num 3 --diverse    three that say different things
@@ -96,7 +96,7 @@ def caption(
 
     An unreadable one is reported, and the others go on; the exit code is then 1. A photograph that
     has a sidecar is left alone, so that a run that was cut short goes on where it was.
-    """
+    """  # noqa: D301
     run, names = run_and_rest(words or ())
     search = {"beams": beams, "max_len": max_length, "min_words": min_words, "max_words": max_words}
     settings = {name: value for name, value in search.items() if value is not None}
