@@ -23,13 +23,15 @@ class Reading(NamedTuple):
       logps: the log-probability of each token.
       maps: the weights of each layer's heads over the memory's tokens; L is 0 where none look.
       vectors: what the decoder put out for each token, just before the vocabulary.
-      memory: what it looked at.
+      boxes: what each token of the memory is of (see `Memory.places`).
+      image: which of the record's images that is.
     """
 
     logps: Float[Array, "K T"]
     maps: Float[Array, "L K H T S"]
     vectors: Float[Array, "K T D"]
-    memory: Memory
+    boxes: Float[Array, "S 4"]
+    image: Int[Array, " S"]
 
 
 def read(
@@ -61,7 +63,8 @@ def read(
         logps=caption_logp(logits, tokens[None])[0],
         maps=jnp.stack(layers) if layers else jnp.zeros((0, K, 0, T, S)),
         vectors=said(seen)[0],
-        memory=memory,
+        boxes=memory.places()[0],
+        image=jnp.arange(S) * memory.images // S,
     )
 
 
@@ -102,14 +105,13 @@ class Explanation:
         pictures: Sequence[Image.Image],
     ) -> "Explanation":
         """What a reading of one caption says of those of its tokens that are `chosen`."""
-        boxes = np.asarray(reading.memory.places()[0])
         return cls(
             text=text,
             tokens=tokens,
             probabilities=np.exp(np.asarray(reading.logps)[0, chosen]),
             maps=np.asarray(reading.maps)[:, 0, :, chosen],
-            boxes=boxes,
-            image=np.arange(len(boxes)) * reading.memory.images // len(boxes),
+            boxes=np.asarray(reading.boxes),
+            image=np.asarray(reading.image),
             vectors=np.asarray(reading.vectors, np.float32)[0, chosen],
             pictures=pictures,
         )

@@ -33,7 +33,8 @@ def explanation(memory, weights, **more):
         logps=jnp.full((1, count), -1.0),
         maps=jnp.asarray(weights, jnp.float32).reshape(1, 1, 1, count, S),
         vectors=jnp.asarray(more.pop("vectors", np.ones((count, 2))), jnp.float32)[None],
-        memory=memory,
+        boxes=memory.places()[0],
+        image=jnp.arange(S) * memory.images // S,
     )
     words = tuple("abcdefgh"[:count])
     pictures = [Image.new("RGB", (8, 6)) for _ in range(memory.images)]
