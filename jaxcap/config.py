@@ -118,6 +118,9 @@ def base() -> ConfigDict:
     config.eval.batch_size = 64
     config.eval.images = 0  # of the split, at the evaluations during training; 0 is all
     config.log_every = 20  # steps
+    # Besides metrics.jsonl, see jaxcap.writers: tensorboard | wandb. At each evaluation they get a
+    # few captions with their images, and where the decoder looked.
+    config.writers = ()
     config.profile = 0  # steps of each start that are traced into the run's profile/; 0 is none
     config.checkpoint_every = 1000  # steps
     config.lock()

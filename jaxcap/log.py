@@ -1,50 +1,13 @@
-"""What a run tells: metrics.jsonl always, TensorBoard where installed, a bar for people."""
+"""What a run tells people: a console, and a bar."""
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from types import TracebackType
 
 import jax
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from jaxcap.atomic import write_text
-
 console = Console(soft_wrap=True, highlight=False)
-
-
-class MetricsLog:
-    """Numbers by step, one JSON object a line; only the first process writes.
-
-    What a killed run had written of steps after `start` is dropped: they are done again.
-    """
-
-    def __init__(self, folder: Path, start: int):
-        self._file = folder / "metrics.jsonl"
-        self._writes = jax.process_index() == 0
-        self._board = None
-        if not self._writes:
-            return
-        if self._file.exists():
-            lines = self._file.read_text(encoding="utf-8").splitlines()
-            write_text(self._file, "".join(f"{line}\n" for line in lines if _until(line, start)))
-        try:
-            from tensorboardX import SummaryWriter
-        except ImportError:
-            return
-        self._board = SummaryWriter(str(folder), purge_step=start + 1)
-
-    def write(self, step: int, numbers: Mapping[str, float]) -> None:
-        """Append the numbers of a step."""
-        if not self._writes:
-            return
-        with self._file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, **numbers}) + "\n")
-        if self._board is not None:
-            for name, number in numbers.items():
-                self._board.add_scalar(name, number, step)
-            self._board.flush()
 
 
 class Bar:
@@ -87,10 +50,3 @@ class Bar:
         self._progress.update(self._task, completed=step, numbers=text)
         if not console.is_terminal and jax.process_index() == 0:
             console.print(f"step {step}/{self._steps}  {text}  {seconds_left / 60:.1f} min left")
-
-
-def _until(line: str, step: int) -> bool:
-    try:
-        return json.loads(line)["step"] <= step
-    except (ValueError, KeyError):  # the line that a kill cut short
-        return False

@@ -14,16 +14,18 @@ from ml_collections import ConfigDict
 from jaxcap.data.pipeline import left_out, train_batches, trouble
 from jaxcap.evaluate import Evaluation, write
 from jaxcap.experiment import Experiment
-from jaxcap.log import Bar, MetricsLog, console
+from jaxcap.log import Bar, console
 from jaxcap.partition import check_batch, rows_here, to_devices
 from jaxcap.reconstructions import draw_reconstructions
 from jaxcap.run import Run
+from jaxcap.sampler import Sampler
 from jaxcap.samples import draw_samples
 from jaxcap.state import TrainState
 from jaxcap.summary import print_parameters, print_program
 from jaxcap.tracer import Tracer
 from jaxcap.train_step import make_step, trace_step
 from jaxcap.watch import Clock, Window
+from jaxcap.writers import Writers, check_writers
 
 RECONSTRUCTED = 16  # images in reconstructions.png
 
@@ -44,6 +46,7 @@ def train(config: ConfigDict, workdir: str | Path) -> bool:
     config, mesh = experiment.config, experiment.mesh
     check_batch(config.batch_size, mesh, config.accumulate)
     check_batch(config.eval.batch_size, mesh)
+    check_writers(config.writers)
     with jax.set_mesh(mesh):
         # Shapes before arrays: a state is only made where it will lie. Then, in this order:
         # 1. a run that has a checkpoint goes on from it, whatever else the config says;
@@ -66,14 +69,17 @@ def train(config: ConfigDict, workdir: str | Path) -> bool:
             run.save(state)  # so that there is always something to go back to
         else:
             console.print(f"Going on from step {latest} of {run.path}")
-        done = _loop(experiment, run, state, mesh)
-    run.wait()
+        with Writers(run.path, int(state.step), config.writers) as writers:
+            done = _loop(experiment, run, state, mesh, writers)
+            run.wait()  # what follows may be as slow as the network is
     return done
 
 
-def _loop(experiment: Experiment, run: Run, state: TrainState, mesh: Mesh) -> bool:
+def _loop(
+    experiment: Experiment, run: Run, state: TrainState, mesh: Mesh, writers: Writers
+) -> bool:
     config, start = experiment.config, int(state.step)
-    log, example = MetricsLog(run.path, start), experiment.train_example()
+    example, sampler = experiment.train_example(), Sampler(experiment)
     batches = train_batches(
         example,
         batch_size=config.batch_size,
@@ -115,15 +121,17 @@ def _loop(experiment: Experiment, run: Run, state: TrainState, mesh: Mesh) -> bo
             if any(due.values()):
                 numbers = window.close(step, run, config.objective)  # may end the run
                 numbers |= clock.read(len(window) * config.batch_size, captions)
-                log.write(step, numbers)
+                writers.scalars(step, numbers)
                 bar.show(step, numbers, clock.seconds_a_step(len(window)) * (config.steps - step))
                 if lost:
                     first = trouble(example.view, example.source, lost[0])
                     console.print(f"  {len(lost)} unreadable images; the first: {first}")
                 window, lost = Window(step), []
             if due["eval"]:
-                found = _evaluate(experiment, run, state, step, log, whole=last)
+                found = _evaluate(experiment, run, state, step, writers, whole=last)
                 run.save(state, {"CIDEr": found.scores["CIDEr"]})
+                if config.writers:  # by all processes, as below
+                    writers.samples(step, sampler(state.variables()))
             elif due["save"]:
                 run.save(state)
             if (due["eval"] or due["save"]) and not stopping:
@@ -140,11 +148,11 @@ def _loop(experiment: Experiment, run: Run, state: TrainState, mesh: Mesh) -> bo
 
 
 def _evaluate(
-    experiment: Experiment, run: Run, state: TrainState, step: int, log: MetricsLog, whole: bool
+    experiment: Experiment, run: Run, state: TrainState, step: int, writers: Writers, whole: bool
 ) -> Evaluation:
     images = 0 if whole else experiment.config.eval.images
     found = experiment.evaluate(state.variables(), step, images, (("METEOR",) if whole else ()))
-    log.write(step, {f"eval/{name}": number for name, number in found.scores.items()})
+    writers.scalars(step, {f"eval/{name}": number for name, number in found.scores.items()})
     if jax.process_index() == 0:
         print_scores(found, step)
         if whole:

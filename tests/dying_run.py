@@ -6,12 +6,13 @@ import sys
 import time
 from pathlib import Path
 
-from jaxcap import log, main
+from jaxcap import main
+from jaxcap.writers.jsonl import Jsonl
 
 
 def arm(name: str, step: int, checkpoints: Path) -> None:
     """Send the signal when the metrics of the step are written and the first save is whole."""
-    write = log.MetricsLog.write
+    write = Jsonl.scalars
 
     def write_and_die(self, at, numbers):
         write(self, at, numbers)
@@ -20,7 +21,7 @@ def arm(name: str, step: int, checkpoints: Path) -> None:
                 time.sleep(0.01)
             os.kill(os.getpid(), signal.Signals[name])
 
-    log.MetricsLog.write = write_and_die
+    Jsonl.scalars = write_and_die
 
 
 if __name__ == "__main__":

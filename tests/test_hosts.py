@@ -12,6 +12,7 @@ import jax
 import numpy as np
 import pytest
 import tiny_run
+from events import texts
 
 from jaxcap.experiment import Experiment
 from jaxcap.modes import evaluate_run
@@ -62,7 +63,7 @@ def command(tmp_path_factory):
     """Runs the training command as some processes that have four devices between them."""
     folder = tmp_path_factory.mktemp("hosts")
 
-    def start(name, processes, told=None, programs=None):
+    def start(name, processes, told=None, programs=None, also=()):
         port, running = free_port(), []
         for process in range(processes):
             found = told(process, processes, port) if told else []
@@ -76,6 +77,7 @@ def command(tmp_path_factory):
                 "--config.mesh.data=2",
                 "--config.mesh.fsdp=2",
                 *(found if isinstance(found, list) else ["--distributed"]),
+                *also,
             ]
             settings = {
                 "JAX_PLATFORMS": "cpu",
@@ -121,9 +123,13 @@ def assert_same(folder, alone):
 
 
 def test_two_processes_are_one_run(command, alone, tmp_path):
-    codes, outputs, folder = command("flags", 2, flags)
+    codes, outputs, folder = command("flags", 2, flags, also=["--config.writers=tensorboard"])
     assert codes == [0, 0], outputs
     assert_same(folder, alone)
+    captions = dict(texts(folder, STEPS))  # of a model that lies on devices of both
+    said = {each["caption"] for each in json.loads((folder / "predictions.json").read_text())}
+    assert len(captions) == 8
+    assert set(captions.values()) <= said
     (first, _), (second, _) = outputs
     assert f"step {STEPS}/{STEPS}" in first
     assert "step" not in second
