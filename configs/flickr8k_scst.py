@@ -11,13 +11,13 @@ Score     CIDEr 60.6, 60.6 and 60.4 and BLEU-4 23.9, 24.1 and 24.3 with seeds 0,
 
 from ml_collections import ConfigDict
 
-from configs.flickr8k import get_config as flickr8k
 from jaxcap.further import self_critical
+from jaxcap.named_config import named_config
 
 
 def get_config(folder: str = "") -> ConfigDict:
     """`folder` is where Flickr8k lies."""
-    config = self_critical(flickr8k(folder))
+    config = self_critical(named_config(f"flickr8k:{folder}"))
     config.init_from = "runs/flickr8k"
     config.steps = 200  # two epochs: more of them learn the training photographs by heart
     config.eval.every = config.checkpoint_every = 100

@@ -1,17 +1,28 @@
-"""python -m jaxcap.main --config=FILE[:arg] --workdir=RUN [--mode=...] [--config.field=value]."""
+"""python -m jaxcap.main --config=NAME[:arg] --workdir=RUN [--mode=...] [--config.field=value]."""
 
 import re
 import sys
 from collections.abc import Sequence
 
 from absl import app, flags, logging
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
+from ml_collections.config_flags.config_flags import ConfigFileFlagParser
 
 from jaxcap.errors import UserError
+from jaxcap.named_config import located
 
 MODES = ("train", "eval", "encode", "compile")
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "Experiment: a file of configs/.")
+
+class _Named(ConfigFileFlagParser):
+    """Files of configs are found by their names, too."""
+
+    def parse(self, path: str) -> ConfigDict:
+        return super().parse(located(path))
+
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "Experiment: shapes:long, or a file.")
+flags.FLAGS["config"].parser = _Named("config")
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run directory.")
 _MODE = flags.DEFINE_enum("mode", "train", MODES, "What to do with the run.")
 _TOPOLOGY = flags.DEFINE_string("topology", None, "Chips to compile for, such as v5e:4x4.")

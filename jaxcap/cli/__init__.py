@@ -13,6 +13,7 @@ from jaxcap.cli.evaluate import evaluate
 from jaxcap.cli.info import info
 from jaxcap.cli.prepare import prepare
 from jaxcap.cli.score import score
+from jaxcap.cli.train import FLAGS, train
 from jaxcap.errors import UserError
 
 
@@ -34,6 +35,7 @@ HELP = """Image captioning in JAX and Flax: a photograph goes in, a sentence com
 \b
 jaxcap caption photo.jpg                        what is on it
 jaxcap caption runs/mine holiday/ --csv c.csv   a run of your own, a folder
+jaxcap train --list                             what there is to train
 jaxcap COMMAND --help                           all there is to each of them
 
 Exit codes: 0 all is well; 1 some photographs could not be read, and the others were captioned; 2 a
@@ -57,6 +59,7 @@ COMMANDS: dict[Callable[..., None], tuple[str, str]] = {
     convert: ("convert", "Weights from elsewhere, weights for elsewhere."),
     info: ("info", "What a run is, how it scores, whose it is."),
 }
+app.command("train", short_help="A captioner of your own.", context_settings=FLAGS)(train)
 for command, (name, short) in COMMANDS.items():
     app.command(name, short_help=short)(command)
 
