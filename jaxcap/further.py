@@ -8,8 +8,8 @@ from jaxcap.config import base
 from jaxcap.run import Run
 
 CAPTIONER = ("model", "tokenizer", "search", "seed")
-SHOWN = ("image_size", "fit", "resize", "resample", "images", "regions", "max_len")
-SHOWN += ("features", "region_features")
+FRAME = ("image_size", "fit", "resize", "resample")
+SHOWN = (*FRAME, "images", "regions", "features", "region_features", "max_len")
 
 
 def started_from(run: str) -> ConfigDict:

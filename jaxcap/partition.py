@@ -154,13 +154,14 @@ def by_device(function: Callable[..., Any], mesh: Mesh | AbstractMesh) -> Callab
     """`function(params, batch)`, of which each device works through its own images alone.
 
     The loop inside it may end at a different step on each device, and holds no collective:
-    parameters that are sharded over the batch axes are gathered once, before it.
+    parameters that are sharded are gathered once, before it. The devices of an axis that no batch
+    is split over work on the same images; were they to share the work, they would have to talk in
+    the loop, and there wait for devices that have left it.
     """
     return jax.shard_map(
         function,
         mesh=mesh,
         in_specs=(P(), P(BATCH)),
         out_specs=P(BATCH),
-        axis_names=set(BATCH),
         check_vma=False,
     )

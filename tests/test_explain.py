@@ -176,8 +176,8 @@ def test_by_default_the_best_caption_is_explained_or_any_text(captioner):
     assert found.tokens == ("a", "red", "circle", "<eos>")
     whole = captioner.logp(photo, [text])[0]
     assert np.log(found.probabilities).sum() == pytest.approx(whole, abs=1e-4)
-    programs = captioner._reading._cache_size()
+    programs = captioner._reader._reading._cache_size()
     captioner.explain(photo, "a")
-    assert captioner._reading._cache_size() == programs == 1
+    assert captioner._reader._reading._cache_size() == programs == 1
     with pytest.raises(UserError, match="has 41 tokens with EOS"):
         captioner.explain(photo, "red " * 40)

@@ -126,6 +126,20 @@ def test_losses_are_the_same_on_2_4_and_8_devices(run, losses_alone, sizes):
     np.testing.assert_allclose(steps_on(sizes, run, {})[1], losses_alone, rtol=1e-5)
 
 
+def captions_on(sizes, run):
+    """What is said of the split."""
+    experiment = on_mesh(run, sizes, {"search.max_len": 20, "search.beams": 2})
+    with jax.set_mesh(experiment.mesh):
+        variables = experiment.restore_variables(run, run.best_step())
+        return experiment.evaluate(variables, run.best_step(), also=()).predictions
+
+
+def test_captions_on_any_mesh_are_those_of_one_device(run):
+    """Each device leaves the loop when its own images are done, whoever has them with it."""
+    sizes = {"data": 2, "fsdp": 2, "tensor": 2}
+    assert captions_on(sizes, run) == captions_on({"data": 1}, run)
+
+
 TRANSFORMER = r"(query|key|value|attention/out|mlp/up|mlp/down)/kernel$|embedding$"
 
 
