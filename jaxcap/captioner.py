@@ -1,7 +1,7 @@
 """The library's face: a run directory becomes a function from photographs to captions."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from itertools import islice, repeat, zip_longest
 from os import PathLike
 from typing import Any
@@ -28,6 +28,7 @@ from jaxcap.run import Run
 from jaxcap.state import init_variables, linen_variables
 
 BATCHES = (1, 4, 16)  # images in one compiled program; fewer are filled up with blanks
+PROGRAMS = 48  # that are kept: one for each search, size of batch and length of prompt
 
 
 class Captioner:
@@ -52,7 +53,7 @@ class Captioner:
         self.config, self.tokenizer, self.step = config, tokenizer, step
         self.model, self.variables, self._settings = model, variables, settings
         self._showing = Showing.of(config.data)
-        self._program = cache(self._compiled)  # one a search; jit keeps one a shape within it
+        self._program = lru_cache(PROGRAMS)(self._compiled)
         self._reader = Reader(model, tokenizer, variables, config.data.max_len)
 
     @classmethod
@@ -255,7 +256,7 @@ class Captioner:
             "prompt_len": np.full(rows, len(prompt), np.int32),
             "index": np.arange(start, start + rows, dtype=np.int32),
         }
-        captions = self._program(search)(self._stepping, batch)
+        captions = self._program(search, rows, len(prompt))(self._stepping, batch)
         leaves = (captions.tokens, captions.logps, captions.scores)
         return islice(zip(*map(np.asarray, leaves), strict=True), len(shown))
 
@@ -263,7 +264,8 @@ class Captioner:
     def _stepping(self) -> Any:
         return for_steps(self.variables)
 
-    def _compiled(self, search: Search) -> Callable[..., Captions]:
+    def _compiled(self, search: Search, rows: int, prompt: int) -> Callable[..., Captions]:
+        """A function for one shape alone, so that its program is freed when it is forgotten."""
         return jax.jit(captioner(self.model, self.tokenizer, search, self.config.seed))
 
 

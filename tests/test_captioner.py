@@ -1,10 +1,12 @@
 """That a run directory alone captions, whatever images are given as; what the numbers mean."""
 
+import gc
 import json
 import shutil
 from itertools import chain
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -127,12 +129,27 @@ def test_nothing_is_compiled_twice(alone, arrays):
     """Two images or four make one program, and so do the same settings said otherwise."""
     alone(arrays[:2], beams=3)
     search = alone._search(1, 0, {"beams": 3})
-    program = alone._program(search)
-    before = program._cache_size()
+    program = alone._program(search, 4, 0)
+    before = alone._program.cache_info().currsize
     alone(arrays[:4], beams=3)
     alone(arrays[:3], num=3)
-    assert alone._program(search) is program
-    assert program._cache_size() == before
+    assert alone._program(search, 4, 0) is program
+    assert program._cache_size() == 1
+    assert alone._program.cache_info().currsize == before
+
+
+def test_programs_not_used_lately_are_freed(tiny_run, arrays, monkeypatch):
+    """However many settings are asked for, the memory of their programs is bounded."""
+    monkeypatch.setattr("jaxcap.captioner.PROGRAMS", 2)
+    few = Captioner.load(tiny_run)
+    backend = jax.devices()[0].client
+    few(arrays[:1], length_penalty=0.0)
+    gc.collect()
+    before = len(backend.live_executables())
+    for step in range(1, 6):
+        few(arrays[:1], length_penalty=step / 10)
+    gc.collect()
+    assert len(backend.live_executables()) <= before + 1
 
 
 def test_beams_give_different_captions_best_first(alone, arrays):
