@@ -13,6 +13,7 @@ from jaxcap.cli.evaluate import evaluate
 from jaxcap.cli.info import info
 from jaxcap.cli.prepare import prepare
 from jaxcap.cli.score import score
+from jaxcap.cli.serve import serve
 from jaxcap.cli.train import FLAGS, train
 from jaxcap.errors import UserError
 
@@ -57,6 +58,7 @@ COMMANDS: dict[Callable[..., None], tuple[str, str]] = {
     evaluate: ("eval", "The scores of a run on any split of any data."),
     score: ("score", "The scores of anybody's predictions."),
     convert: ("convert", "Weights from elsewhere, weights for elsewhere."),
+    serve: ("serve", "A captioner behind a web page and an API."),
     info: ("info", "What a run is, how it scores, whose it is."),
 }
 app.command("train", short_help="A captioner of your own.", context_settings=FLAGS)(train)

@@ -96,7 +96,7 @@ class Frame:
 
         Shares of the sides of both are the same places.
         """
-        left, top, right, bottom = np.rint(self._window(image.size) * (*image.size, *image.size))
+        left, top, right, bottom = np.rint(self.window(image.size) * (*image.size, *image.size))
         return image.crop((int(left), int(top), int(right), int(bottom)))  # black where beyond
 
     def random_part(self, size: tuple[int, int], share: float, rng: np.random.Generator) -> Part:
@@ -132,23 +132,23 @@ class Frame:
           The boxes in shares of the square, cut off at its edges; and True where something of the
           box is in the square (the others are zeros).
         """
-        shown = self._window(size) if part is None else np.array(part) / (*size, *size)
+        shown = self.window(size) if part is None else np.array(part) / (*size, *size)
         corners = shown.reshape(2, 2)
         inside = (boxes.reshape(-1, 2, 2) - corners[0]) / (corners[1] - corners[0])
         inside = np.clip(inside, 0, 1)
         real = (inside[:, 1] > inside[:, 0]).all(axis=-1)
         return np.where(real[:, None], inside.reshape(-1, 4), 0), real
 
+    def window(self, size: tuple[int, int]) -> Float[np.ndarray, "4"]:
+        """The middle, in shares of the sides of a picture of this width and height."""
+        width, height = self._resized(size)
+        return np.array(self._middle(width, height)) / (width, height, width, height)
+
     def _resized(self, size: tuple[int, int]) -> tuple[int, int]:
         """Width and height before the middle is cut out."""
         if self.fit == "squeeze":
             return self.side, self.side
         return self.side * size[0] // min(size), self.side * size[1] // min(size)
-
-    def _window(self, size: tuple[int, int]) -> Float[np.ndarray, "4"]:
-        """The middle, in shares of the sides of a picture of this width and height."""
-        width, height = self._resized(size)
-        return np.array(self._middle(width, height)) / (width, height, width, height)
 
     def _middle(self, width: int, height: int) -> Part:
         left, top = (width - self.image_size) // 2, (height - self.image_size) // 2

@@ -1,0 +1,1 @@
+"""`jaxcap serve`: captions over HTTP, for a web page and for programs."""

@@ -1,0 +1,115 @@
+"""The server as a process: an address, a captioner, and an orderly end."""
+
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from jaxcap.captioner import Captioner
+from jaxcap.errors import UserError
+from jaxcap.serve import watch
+from jaxcap.serve.app import application
+from jaxcap.serve.engine import Engine
+from jaxcap.serve.guard import LOOPBACK
+from jaxcap.serve.limits import Limits
+from jaxcap.serve.metrics import Metrics
+
+DRAIN = 25  # seconds, for what is asked for when the server is stopped
+IDLE = 75  # seconds that a connection is kept for another request
+
+
+class _Server(uvicorn.Server):
+    """Ends when its engine failed to warm up; tells its engine when it is about to end."""
+
+    def __init__(self, config: uvicorn.Config, engine: Engine):
+        super().__init__(config)
+        self._engine = engine
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether to end."""
+        return await super().on_tick(counter) or self._engine.failure is not None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to end; what comes now is refused."""
+        self._engine.state = "draining"
+        super().handle_exit(sig, frame)
+
+
+def serve(
+    run: Path,
+    *,
+    host: str,
+    port: int,
+    size: int,
+    wait: float,
+    limits: Limits,
+    token: str | None,
+    names: Sequence[str] = (),
+) -> None:
+    """Serve a run until SIGTERM or SIGINT; then finish what was asked for.
+
+    Args:
+      run: the run directory.
+      host, port: to listen at; port 0 is any, and the address is printed.
+      size: images in a batch, at most.
+      wait: seconds that an image waits for others, at most.
+      limits: of requests and of the queue.
+      token: that clients must know; None lets everybody in.
+      names: by which a server that listens to its own machine alone is called from elsewhere.
+
+    Raises:
+      UserError: no such run, one that cannot be served, or an address that cannot be had.
+    """
+    engine = Engine(Captioner.load(run), limits, Metrics(), size=size, wait=wait)
+    listener = _listener(host, port)
+    bound, number = listener.getsockname()[:2]
+    local = bound in LOOPBACK
+    hosts = (*LOOPBACK, *names) if local else ()
+    app = application(engine, run.resolve().name, token=token, hosts=hosts)
+    _log_requests()
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=IDLE,
+        timeout_graceful_shutdown=DRAIN,
+    )
+    server = _Server(config, engine)
+    for each in (signal.SIGTERM, signal.SIGINT):  # also once more when uvicorn has ended by it
+        signal.signal(each, server.handle_exit)
+    threading.Thread(target=engine.warm_up, name="warm-up", daemon=True).start()
+    address = f"[{bound}]" if ":" in bound else bound
+    print(f"Serving {run} at http://{address}:{number}", flush=True)
+    if not local and token is None:
+        print("Whoever reaches this address may use it: there is no token.", flush=True)
+    server.run([listener])
+    engine.close(1)
+    if engine.failure is not None:
+        raise engine.failure
+    print("Stopped.", flush=True)
+    os._exit(0)  # nothing ends a compilation, and Python would not end before its thread
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except (OSError, OverflowError) as error:
+        raise UserError(f"Cannot listen at {host}, port {port}: {error}.") from error
+
+
+def _log_requests() -> None:
+    """A line for each request on the standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    watch.log.addHandler(handler)
+    watch.log.setLevel(logging.INFO)
+    watch.log.propagate = False
