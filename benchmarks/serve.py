@@ -1,15 +1,15 @@
 """Captions a second over HTTP, beside `Captioner` on the same images without a server.
 
-python benchmarks/serve.py RUN IMAGES [--requests 10000] [--clients 64] [--out DIR]
+python benchmarks/serve.py RUN IMAGES [--requests 10000] [--clients 64] [--rounds 10] [--out DIR]
 
 IMAGES is a folder. The server is a process of its own on the same machine, and so are its clients,
-each of which sends one image after the other. Both sides decode with as many threads, overlapping
-with batches of 16. Every caption is compared with the one that was found without the server.
+each of which sends one image after the other. Both sides take turns; both decode with as many
+threads, overlapping with batches of 16, and read from memory. Every caption is compared with the
+one that was found without the server.
 """
 
 import argparse
 import http.client
-import itertools
 import json
 import re
 import subprocess
@@ -26,12 +26,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from turns import write
 
 from jaxcap.captioner import BATCHES, Captioner
-from jaxcap.cli.files import images_of
+from jaxcap.cli.pictures import images_in
 from jaxcap.serve.engine import READERS
 
 BOUNDARY = "jaxcap-benchmark"
 HEADERS = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
-MANY = 1000  # requests between two looks at the server's memory
 
 
 @dataclass
@@ -40,24 +39,22 @@ class Seen:
 
     Attributes:
       seconds: that each answer took.
-      lost: requests without an answer of status 200.
-      other: answers with another caption than the expected one.
-      memory: bytes that the server held, at first and after every `MANY` answers.
+      lost: numbers of requests without an answer of status 200.
+      other: numbers of answers with another caption than the expected one.
     """
 
     seconds: list[float] = field(default_factory=list)
-    lost: int = 0
-    other: int = 0
-    memory: list[int] = field(default_factory=list)
+    lost: list[int] = field(default_factory=list)
+    other: list[int] = field(default_factory=list)
 
 
-def offline(captioner: Captioner, images: list[bytes]) -> tuple[list[str], float]:
-    """The best caption of each image, and images a second."""
+def offline(captioner: Captioner, images: list[bytes]) -> tuple[list[list[str]], float]:
+    """The caption of each image, and the seconds of all of them."""
     with ThreadPoolExecutor(READERS) as readers:
         begin = time.perf_counter()
         found = captioner.of_shown(readers.map(captioner.shown, images))
         seconds = time.perf_counter() - begin
-    return [captions[0].text if captions else "" for captions in found], len(images) / seconds
+    return [[caption.text for caption in captions] for captions in found], seconds
 
 
 def form(image: bytes) -> bytes:
@@ -100,7 +97,7 @@ def memory(host: str, port: int) -> int:
 
 
 def ask(
-    host: str, port: int, bodies: list[bytes], expected: list[str], numbers: Any, seen: Seen
+    host: str, port: int, bodies: list[bytes], expected: list[list[str]], numbers: Any, seen: Seen
 ) -> None:
     """One client: it takes the next number and sends that image, until there are none."""
     connection = http.client.HTTPConnection(host, port, timeout=120)
@@ -112,17 +109,25 @@ def ask(
             told = json.loads(answer.read())
         except (OSError, http.client.HTTPException, ValueError):
             connection.close()
-            seen.lost += 1
+            seen.lost.append(number)
             continue
         seen.seconds.append(time.perf_counter() - begin)
         if answer.status != 200:
-            seen.lost += 1
-        else:
-            captions = told["results"][0]["captions"]
-            seen.other += (captions[0]["text"] if captions else "") != expected[place]
-        if len(seen.seconds) % MANY == 0:
-            seen.memory.append(memory(host, port))
+            seen.lost.append(number)
+        elif [each["text"] for each in told["results"][0]["captions"]] != expected[place]:
+            seen.other.append(number)
     connection.close()
+
+
+def served(host: str, port: int, clients: int, *work: Any) -> float:
+    """Seconds that all clients together need for some requests; `work` is as `ask` has it."""
+    threads = [threading.Thread(target=ask, args=(host, port, *work)) for _ in range(clients)]
+    begin = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return time.perf_counter() - begin
 
 
 def main() -> None:
@@ -132,49 +137,46 @@ def main() -> None:
     parser.add_argument("images", type=Path)
     parser.add_argument("--requests", type=int, default=10000)
     parser.add_argument("--clients", type=int, default=64)
-    parser.add_argument("--most", type=int, default=512, help="Images, sent again and again.")
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--most", type=int, default=256, help="Images, sent again and again.")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"))
     args = parser.parse_args()
-    files = list(itertools.islice(images_of(args.images), args.most))
-    images = [file.read_bytes() for file in files]
+    images = [file.read_bytes() for file in images_in(args.images)[: args.most]]
+    bodies = [form(image) for image in images]
     captioner = Captioner.load(args.run)
     captioner.of_shown([captioner.shown(images[0])] * BATCHES[-1])  # compiles
     server, host, port = started(args.run)
-    expected, before = offline(captioner, images)
-    seen, numbers = Seen(memory=[memory(host, port)]), iter(range(args.requests))
-    bodies = [form(image) for image in images]
-    clients = [
-        threading.Thread(target=ask, args=(host, port, bodies, expected, numbers, seen))
-        for _ in range(args.clients)
-    ]
-    begin = time.perf_counter()
-    for client in clients:
-        client.start()
-    for client in clients:
-        client.join()
-    rate = len(seen.seconds) / (time.perf_counter() - begin)
-    seen.memory.append(memory(host, port))
-    after = offline(captioner, images)[1]  # the server rests
-    alone = (before + after) / 2
-    print(f"without a server: {alone:.2f} images/s (before {before:.2f}, after {after:.2f})")
+    seen, rates, held = Seen(), [], [memory(host, port)]
+    for number in range(args.rounds):
+        expected, alone = offline(captioner, images)  # the server rests
+        first, last = (args.requests * each // args.rounds for each in (number, number + 1))
+        work = bodies, expected, iter(range(first, last)), seen
+        rates.append(
+            (len(images) / alone, (last - first) / served(host, port, args.clients, *work))
+        )
+        held.append(memory(host, port))
     server.terminate()
     code = server.wait(60)
+    ratios = [with_server / alone for alone, with_server in rates]
     middle, late = np.percentile(seen.seconds, (50, 99))
-    held = ", ".join(f"{each / 2**20:,.0f}" for each in seen.memory)
-    print(f"with a server: {rate:.2f} images/s to {args.clients} clients, {rate / alone:.2f} of it")
-    print(f"latency: {middle:.2f} s in the middle, {late:.2f} s of the 99th in a hundred")
-    print(f"lost: {seen.lost} of {args.requests}; other captions: {seen.other}")
-    print(f"memory: {held} MiB; exit code {code}")
+    alone, with_server = np.median(rates, axis=0)
+    print(
+        f"without a server {alone:.2f} images/s, with {with_server:.2f} to {args.clients} clients"
+    )
+    print(f"ratio {np.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+    print(f"latency: half within {middle:.2f} s, 99% within {late:.2f} s")
+    print(f"lost {len(seen.lost)} of {args.requests}; other captions {len(seen.other)}")
+    print(f"memory {', '.join(f'{each / 2**20:,.0f}' for each in held)} MiB; exit code {code}")
     told = {
-        "offline": alone,
-        "served": rate,
+        "rates": rates,
+        "ratio": float(np.median(ratios)),
         "clients": args.clients,
         "requests": args.requests,
         "p50": middle,
         "p99": late,
-        "lost": seen.lost,
-        "other": seen.other,
-        "memory": seen.memory,
+        "lost": len(seen.lost),
+        "other": len(seen.other),
+        "memory": held,
     }
     write("serve", told, args.out)
 

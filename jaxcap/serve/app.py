@@ -1,7 +1,8 @@
 """The application: routes, pages and errors, behind the guard."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -22,17 +23,21 @@ STATIC = Path(__file__).with_name("static")
 
 
 def application(
-    engine: Engine, name: str, *, token: str | None = None, hosts: Collection[str] = ()
+    engine: Engine,
+    about: Mapping[str, Any],
+    *,
+    token: str | None = None,
+    hosts: Collection[str] = (),
 ) -> ASGIApp:
     """The ASGI application of an engine.
 
     Args:
       engine: that is asked.
-      name: of its captioner.
+      about: what `jaxcap.about` tells of its captioner.
       token: that clients must know; None lets everybody in.
       hosts: names that the server goes by; none is any.
     """
-    routes = Routes(engine, name)
+    routes = Routes(engine, about)
     app = Starlette(
         routes=[
             Route("/", _page("index.html")),

@@ -1,10 +1,9 @@
 """The routes of the server, each a function from a request to its answer."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-import jax
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
@@ -23,9 +22,9 @@ TOLD |= {name: name for name in ("images", "pixels", "beams", "num", "texts")}
 class Routes:
     """What is answered of a captioner."""
 
-    def __init__(self, engine: Engine, name: str):
-        """Routes that ask an engine; `name` is that of its captioner."""
-        self._engine, self._limits, self._name = engine, engine.limits, name
+    def __init__(self, engine: Engine, about: Mapping[str, Any]):
+        """Routes that ask an engine; `about` is what `jaxcap.about` tells of its captioner."""
+        self._engine, self._limits, self._about = engine, engine.limits, about
         self._intake, self._document = Intake(engine.limits), document(engine.limits)
 
     async def openapi(self, request: Request) -> Response:
@@ -50,16 +49,15 @@ class Routes:
 
     async def info(self, request: Request) -> Response:
         """What captioner this is, and what may be asked of it."""
-        captioner = self._engine.captioner
+        captioner, about = self._engine.captioner, self._about
         model = captioner.config.model
-        params = jax.tree.leaves(captioner.variables["params"])
         return JSONResponse(
             {
-                "name": self._name,
+                "name": about["name"],
                 "architecture": f"{model.encoder.name} + {model.decoder.name}",
-                "parameters": sum(each.size for each in params),
+                "parameters": about["parameters"]["all"],
                 "step": captioner.step,
-                "license": None,
+                "license": about["license"],
                 "looks": self._engine.explains,
                 "vocabulary": captioner.tokenizer.vocab_size,
                 "defaults": self._engine.usual,

@@ -11,8 +11,10 @@ from types import FrameType
 
 import uvicorn
 
+from jaxcap.about import about
 from jaxcap.captioner import Captioner
 from jaxcap.errors import UserError
+from jaxcap.run import Run
 from jaxcap.serve import watch
 from jaxcap.serve.app import application
 from jaxcap.serve.engine import Engine
@@ -71,7 +73,7 @@ def serve(
     bound, number = listener.getsockname()[:2]
     local = bound in LOOPBACK
     hosts = (*LOOPBACK, *names) if local else ()
-    app = application(engine, run.resolve().name, token=token, hosts=hosts)
+    app = application(engine, about(Run(run)), token=token, hosts=hosts)
     _log_requests()
     config = uvicorn.Config(
         app,

@@ -10,6 +10,7 @@ import httpx2
 import numpy as np
 from PIL import Image
 
+ABOUT = {"name": "tiny", "parameters": {"all": 3}, "license": "CC0-1.0"}
 BROKEN = b"\xff\xd8 and no more"
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import jax
 import pytest
-from asking import png
+from asking import ABOUT, png
 from starlette.testclient import TestClient
 from tiny_run import photographs
 
@@ -52,7 +52,7 @@ def engine(make_engine):
 
 @pytest.fixture
 def client(engine):
-    return TestClient(application(engine, "tiny"), base_url="http://localhost")
+    return TestClient(application(engine, ABOUT), base_url="http://localhost")
 
 
 @pytest.fixture

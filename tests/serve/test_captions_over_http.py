@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from asking import BROKEN, as_form, as_json, at_once
+from asking import ABOUT, BROKEN, as_form, as_json, at_once
 from PIL import Image
 
 from jaxcap.decode.search import diverse
@@ -34,7 +34,7 @@ def test_a_photograph_is_captioned(client, captioner, photos, send):
 def test_each_of_many_clients_gets_its_own(engine, captioner, photos):
     """Batches hold images of several clients, of requests of one image and of three."""
     expected = captioner(photos)
-    app = application(engine, "tiny")
+    app = application(engine, ABOUT)
     groups = [[i] for i in range(12)] + [[i, i + 1, i + 2] for i in range(12, 24, 3)]
 
     def asking(group):
@@ -57,7 +57,7 @@ def bucket(engine, name):
 
 
 def test_nothing_is_compiled_once_it_is_warm(engine, captioner, photos, compilations):
-    app = application(engine, "tiny")
+    app = application(engine, ABOUT)
 
     def asking(number):
         async def ask(client):
@@ -191,7 +191,7 @@ def test_an_image_that_cannot_be_scored(client, photos):
 
 def test_info(client, captioner, photos):
     told = client.get("/v1/info").json()
-    assert told["name"] == "tiny"
+    assert (told["name"], told["parameters"], told["license"]) == ("tiny", 3, "CC0-1.0")
     assert told["step"] == captioner.step
     assert told["looks"] is True
     assert told["architecture"] == "vit + transformer"

@@ -1,7 +1,7 @@
 """Who is answered at all."""
 
 import pytest
-from asking import as_form
+from asking import ABOUT, as_form
 from starlette.testclient import TestClient
 
 from jaxcap.serve.app import application
@@ -10,7 +10,7 @@ from jaxcap.serve.guard import LOOPBACK
 
 @pytest.fixture
 def guarded(engine):
-    app = application(engine, "tiny", token="öpen sesame", hosts=LOOPBACK)
+    app = application(engine, ABOUT, token="öpen sesame", hosts=LOOPBACK)
     return TestClient(app, base_url="http://localhost:8000")
 
 

@@ -7,7 +7,7 @@ import sys
 import threading
 
 import pytest
-from asking import as_form, at_once, png
+from asking import ABOUT, as_form, at_once, png
 from raw import END, GONE, Raw
 from tiny_run import photographs
 
@@ -40,7 +40,7 @@ async def until(true):
 
 def test_a_full_queue(make_engine, photos, gate):
     engine = make_engine(queue=3)
-    held, app = gate(), application(engine, "tiny")
+    held, app = gate(), application(engine, ABOUT)
     status = []
 
     async def first(client):
@@ -64,14 +64,14 @@ def test_a_full_queue(make_engine, photos, gate):
 
 
 def test_more_images_than_the_queue_has_places(make_engine, photos):
-    app = application(make_engine(queue=2), "tiny")
+    app = application(make_engine(queue=2), ABOUT)
     (answer,) = at_once(app, lambda client: client.post("/v1/caption", **as_form(*photos[:3])))
     assert answer.status_code == 429
 
 
 def test_a_client_that_goes_away_frees_its_place(engine, photos, gate):
     """Its image is never worked on."""
-    held, app = gate(), application(engine, "tiny")
+    held, app = gate(), application(engine, ABOUT)
 
     async def scene():
         stays, leaves = Raw(app, KIND), Raw(app, KIND)
@@ -94,7 +94,7 @@ def test_a_client_that_goes_away_frees_its_place(engine, photos, gate):
 
 def test_a_client_that_goes_away_while_it_sends(engine, photos):
     async def scene():
-        leaves = Raw(application(engine, "tiny"), KIND)
+        leaves = Raw(application(engine, ABOUT), KIND)
         leaves.send(form(photos[0])[:100], GONE)
         return (await leaves.answer())[0]
 
@@ -103,7 +103,7 @@ def test_a_client_that_goes_away_while_it_sends(engine, photos):
 
 def test_no_answer_in_time(make_engine, photos, gate):
     engine = make_engine(seconds=0.3)
-    held, app = gate(), application(engine, "tiny")
+    held, app = gate(), application(engine, ABOUT)
     (answer,) = at_once(app, lambda client: client.post("/v1/caption", **as_form(photos[0])))
     assert (answer.status_code, answer.json()["error"]["code"]) == (504, "timeout")
     assert number(engine, "jaxcap_queue_images") == 0
@@ -112,7 +112,7 @@ def test_no_answer_in_time(make_engine, photos, gate):
 
 def test_a_client_that_sends_too_slowly(make_engine):
     async def scene():
-        slow = Raw(application(make_engine(seconds=0.3), "tiny"), KIND)
+        slow = Raw(application(make_engine(seconds=0.3), ABOUT), KIND)
         slow.send(HEAD)
         return await slow.answer()
 
@@ -126,7 +126,7 @@ def test_a_body_over_the_limit_is_cut_off(make_engine, kind):
     engine = make_engine(body_bytes=100_000)
 
     async def scene():
-        endless = Raw(application(engine, "tiny"), kind)
+        endless = Raw(application(engine, ABOUT), kind)
         endless.send(HEAD, *[b"0" * 10_000] * 50)
         return endless, await endless.answer()
 
@@ -138,7 +138,7 @@ def test_a_body_over_the_limit_is_cut_off(make_engine, kind):
 
 def test_a_body_that_tells_that_it_is_too_large_is_not_read(engine):
     async def scene():
-        large = Raw(application(engine, "tiny"), KIND, [(b"content-length", b"999999999")])
+        large = Raw(application(engine, ABOUT), KIND, [(b"content-length", b"999999999")])
         return large, await large.answer()
 
     large, (status, body) = asyncio.run(scene())
@@ -148,7 +148,7 @@ def test_a_body_that_tells_that_it_is_too_large_is_not_read(engine):
 
 def test_all_bodies_together_are_bounded(make_engine, photos):
     engine = make_engine(held_bytes=40_000)
-    app, image = application(engine, "tiny"), photos[0]
+    app, image = application(engine, ABOUT), photos[0]
 
     async def scene():
         slow, other = Raw(app, KIND), Raw(app, KIND)
@@ -202,7 +202,7 @@ def test_other_settings_are_prepared_while_others_go_on(engine, captioner, photo
         return find(shown, prompt, search, start)
 
     monkeypatch.setattr(captioner, "_find", slow)
-    app = application(engine, "tiny")
+    app = application(engine, ABOUT)
 
     def asking(**settings):
         async def ask(client):

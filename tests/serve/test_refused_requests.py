@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from asking import BROKEN, as_form, as_json, bomb, png
+from asking import ABOUT, BROKEN, as_form, as_json, bomb, png
 from starlette.testclient import TestClient
 
 from jaxcap.serve.app import application
@@ -89,7 +89,7 @@ def test_other_media(client, photos, kind):
 @pytest.mark.parametrize("send", [as_form, as_json])
 def test_too_much(make_engine, photos, send):
     engine = make_engine(images=2, file_bytes=len(max(photos[:3], key=len)), body_bytes=40_000)
-    client = TestClient(application(engine, "tiny"), base_url="http://localhost")
+    client = TestClient(application(engine, ABOUT), base_url="http://localhost")
     assert client.post("/v1/caption", **send(*photos[:2])).status_code == 200
     refused(client.post("/v1/caption", **send(*photos[:3])), 422, "too_many_images")
     larger = send(photos[0] + b"0" * 3000)
@@ -129,7 +129,7 @@ def test_a_bomb_does_not_hurt_its_neighbours(client, photos):
 
 
 def test_pixels_may_be_fewer(make_engine):
-    client = TestClient(application(make_engine(pixels=1200), "tiny"))
+    client = TestClient(application(make_engine(pixels=1200), ABOUT))
     assert client.post("/v1/caption", **as_form(png(np.zeros((30, 40, 3), np.uint8)))).is_success
     answer = client.post("/v1/caption", **as_form(png(np.zeros((30, 41, 3), np.uint8))))
     assert refused(answer, 422, "too_many_pixels").startswith("The image has 41 x 30 pixels")
@@ -142,7 +142,7 @@ def test_no_such_page(client):
 
 def test_a_server_that_is_not_warm(make_engine, photos):
     engine = make_engine(warm=False)
-    client = TestClient(application(engine, "tiny"))
+    client = TestClient(application(engine, ABOUT))
     answer = client.post("/v1/caption", **as_form(photos[0]))
     refused(answer, 503, "warming_up")
     assert int(answer.headers["Retry-After"]) > 0
@@ -163,7 +163,7 @@ def test_a_mistake_of_the_server_tells_nothing(engine, captioner, photos, monkey
     def fail(*args):
         raise RuntimeError("of no concern to clients")
 
-    app = application(engine, "tiny")
+    app = application(engine, ABOUT)
     client = TestClient(app, base_url="http://localhost", raise_server_exceptions=False)
     with monkeypatch.context() as patched:
         patched.setattr(captioner, "_find", fail)
