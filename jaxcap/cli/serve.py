@@ -42,10 +42,17 @@ def serve(
         ),
     ] = None,
 ) -> None:
-    """Serve a captioner: a web page, and an API over HTTP that the page /docs describes.
+    """Serve a captioner: a web page, and an API over HTTP that its page /docs describes.
 
-    On SIGTERM it takes no more requests, answers those that it has, and ends.
-    """
+    \b
+    jaxcap serve                               at http://127.0.0.1:8000, for this machine alone
+    jaxcap serve runs/mine --port 0            a run of your own; the address is printed
+    JAXCAP_TOKEN=x jaxcap serve --host 0.0.0.0 for whoever sends the token x
+    curl -F image=@photo.jpg -F num=3 http://127.0.0.1:8000/v1/caption
+
+    Nothing that is sent is stored or logged. On SIGTERM the server takes no more requests, answers
+    those that it has, and ends.
+    """  # noqa: D301
     from jaxcap.serve.limits import Limits
     from jaxcap.serve.run import serve as run_server  # jax takes seconds to import
 

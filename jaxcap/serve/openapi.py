@@ -1,6 +1,8 @@
 """The description of the API for programs, in OpenAPI 3.1."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import jaxcap
 from jaxcap.serve.limits import FIELD, Limits
@@ -27,9 +29,9 @@ REFUSALS = {
 }
 
 
-def document(limits: Limits) -> Json:
-    """The OpenAPI document of a server with these limits."""
-    given = {name: _schema(each) for name, each in settings(limits).items()}
+def document(limits: Limits, usual: Mapping[str, Any]) -> Json:
+    """The OpenAPI document of a server with these limits and usual settings."""
+    given = {name: _schema(each, usual.get(name)) for name, each in settings(limits).items()}
     images = {"minItems": 1, "maxItems": limits.images}
     texts = many({**TEXT, "maxLength": FIELD}, minItems=1, maxItems=limits.texts)
     return {
@@ -83,9 +85,11 @@ def document(limits: Limits) -> Json:
     }
 
 
-def _schema(setting: Setting) -> Json:
+def _schema(setting: Setting, usual: Any) -> Json:
     bounds = {"minimum": setting.least, "maximum": setting.most}
     known = {name: bound for name, bound in bounds.items() if math.isfinite(bound)}
+    if usual is not None:
+        known["default"] = usual
     return {"type": [TYPES[setting.kind], "null"], "description": setting.about, **known}
 
 

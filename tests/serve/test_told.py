@@ -99,6 +99,8 @@ def test_settings_are_described(client, photos):
     assert set(known) - {"images"} == set(
         content["multipart/form-data"]["schema"]["properties"]
     ) - {"image"}
+    usual = client.get("/v1/info").json()["defaults"]
+    assert {name: each.get("default") for name, each in known.items() if name in usual} == usual
     bounded = {name: each for name, each in known.items() if "minimum" in each}
     assert set(bounded) >= {"beams", "num", "min_words", "max_words", "length_penalty"}
     for name, each in bounded.items():
