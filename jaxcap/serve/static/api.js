@@ -63,7 +63,10 @@ async function ask(path, { body, signal, onWait } = {}) {
     const said = await response.json().catch(() => ({}));
     if (response.ok) return said;
     const later = Number(response.headers.get("Retry-After"));
-    if (response.status === 401 && (token() !== used || (await askToken(used !== null)))) continue;
+    if (response.status === 401) {
+      if (token() !== used || (await askToken(used !== null))) continue;
+      throw new ApiError("unauthorized", "The server answers only those who have its token.");
+    }
     if ([429, 503].includes(response.status) && later > 0) {
       onWait?.(later);
       await pause(later, signal);

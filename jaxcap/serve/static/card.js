@@ -6,6 +6,9 @@ import { percent, sentence } from "./sentence.js";
 import { say } from "./spoken.js";
 
 const template = document.querySelector("#card");
+// Of these the same request would give the same again.
+const FINAL = ["bad_image", "bad_setting", "too_large", "too_many_pixels"];
+const NONE = "The search found no caption. Give it more beams, or other lengths.";
 let made = 0;
 
 /**
@@ -59,7 +62,7 @@ export function makeCard(file, find, onRemove) {
   function show({ captions: [best, ...others], words = [], shown }) {
     look(null);
     captions.replaceChildren();
-    if (!best) return fail("The search found no caption. Give it more beams or fewer words.");
+    if (!best?.text) return fail({ code: "bad_setting", message: NONE });
     image.alt = best.text;
     const line = sentence(best.text, words, (index) => look(words[index], shown));
     captions.append(line, row(best, "Copy as alt text"));
@@ -76,12 +79,14 @@ export function makeCard(file, find, onRemove) {
     say(`${file.name}: ${best.text}`);
   }
 
-  function fail(sentenceOfIt) {
+  function fail({ code, message }) {
     look(null);
     captions.replaceChildren();
-    wrong.textContent = sentenceOfIt;
-    wrong.hidden = again.hidden = false;
-    say(`${file.name}: ${sentenceOfIt}`);
+    image.alt = `${file.name}, without a caption`;
+    wrong.textContent = message;
+    wrong.hidden = false;
+    again.hidden = FINAL.includes(code);
+    say(`${file.name}: ${message}`);
   }
 
   /** Asks for the captions; what was asked before is no longer waited for. */
@@ -100,7 +105,7 @@ export function makeCard(file, find, onRemove) {
       if (!signal.aborted) show(found);
     } catch (error) {
       if (signal.aborted) return;
-      fail(error.message);
+      fail(error);
     } finally {
       if (!signal.aborted) {
         waiting.textContent = "";

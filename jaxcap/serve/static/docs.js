@@ -6,7 +6,7 @@ const main = document.querySelector("#api");
 function make(name, className, ...children) {
   const element = document.createElement(name);
   if (className) element.className = className;
-  element.append(...children.filter((child) => child !== null && child !== ""));
+  element.append(...children.filter((child) => child !== null));
   return element;
 }
 
@@ -19,14 +19,13 @@ function resolve(api, thing = {}) {
 
 /** A schema's type, bounds and default in a few words. */
 function kind(api, schema) {
-  const { type, items, anyOf, oneOf, minimum, maximum, default: usual } = schema;
-  const { format, contentEncoding, enum: values } = schema;
+  const { type, items, anyOf, minimum, maximum, default: usual } = schema;
+  const { contentMediaType, contentEncoding, enum: values } = schema;
   const told = [];
   if (items) told.push(`list of ${kind(api, resolve(api, items))}`);
-  else if (anyOf ?? oneOf) {
-    told.push((anyOf ?? oneOf).map((each) => kind(api, resolve(api, each))).join(" or "));
-  } else if (type) told.push([type].flat().join(" or "));
-  if (format ?? contentEncoding) told.push(format ?? contentEncoding);
+  else if (anyOf) told.push(anyOf.map((each) => kind(api, resolve(api, each))).join(" or "));
+  else if (type) told.push([type].flat().join(" or "));
+  if (contentMediaType ?? contentEncoding) told.push(contentMediaType ?? contentEncoding);
   if (values) told.push(values.map((value) => JSON.stringify(value)).join(", "));
   if (minimum !== undefined && maximum !== undefined) told.push(`${minimum} to ${maximum}`);
   else if (minimum !== undefined) told.push(`from ${minimum}`);
@@ -41,9 +40,8 @@ function properties(api, given, seen = []) {
   if (seen.includes(schema)) return null; // a schema within itself
   const within = [...seen, schema];
   if (schema.items) return properties(api, schema.items, within);
-  const choices = schema.anyOf ?? schema.oneOf ?? schema.allOf;
-  if (choices) {
-    const lists = choices.map((each) => properties(api, each, within)).filter(Boolean);
+  if (schema.anyOf) {
+    const lists = schema.anyOf.map((each) => properties(api, each, within)).filter(Boolean);
     return lists.length ? make("div", "", ...lists) : null;
   }
   if (!schema.properties) return null;
@@ -67,8 +65,8 @@ function row(name, { kind: told = "", required = false, about = "", more = null 
       "dd",
       "",
       about,
-      about && facts ? " " : "",
-      facts ? make("span", "kind", facts) : "",
+      " ",
+      make("span", "kind", facts),
       more,
     ),
   ];
@@ -77,8 +75,8 @@ function row(name, { kind: told = "", required = false, about = "", more = null 
 /** A request or a response by its media types. */
 function content(api, media = {}) {
   return Object.entries(media).flatMap(([type, { schema }]) => [
-    make("p", "kind", type),
-    schema ? properties(api, schema) : null,
+    make("h4", "kind", type),
+    schema ? properties(api, schema) : "",
   ]);
 }
 
@@ -87,23 +85,13 @@ function operation(api, path, method, told) {
     make("h2", "", make("span", "method", method.toUpperCase()), ` ${path}`),
     make("p", "", told.summary ?? ""),
   ];
-  if (told.description) parts.push(make("p", "muted", told.description));
-  const parameters = (told.parameters ?? []).map((each) => resolve(api, each));
-  if (parameters.length) {
-    const rows = parameters.flatMap(({ name, schema = {}, required, description }) =>
-      row(name, { kind: kind(api, resolve(api, schema)), required, about: description }),
-    );
-    parts.push(make("h3", "", "Parameters"), make("dl", "", ...rows));
-  }
   const body = resolve(api, told.requestBody);
   if (body.content) parts.push(make("h3", "", "Request"), ...content(api, body.content));
   const responses = Object.entries(told.responses ?? {}).flatMap(([status, raw]) => {
     const response = resolve(api, raw);
-    const more = content(api, response.content).filter(Boolean);
-    return row(status, {
-      about: response.description,
-      more: more.length ? make("div", "", ...more) : null,
-    });
+    const good = status < "300"; // all others have the same body: an error
+    const more = good ? make("div", "", ...content(api, response.content)) : null;
+    return row(status, { about: response.description, more });
   });
   if (responses.length) parts.push(make("h3", "", "Responses"), make("dl", "", ...responses));
   return make("section", "operation", ...parts);
@@ -111,11 +99,10 @@ function operation(api, path, method, told) {
 
 async function show() {
   const api = await (await fetch("openapi.json")).json();
-  const methods = ["get", "post", "put", "delete"];
-  const operations = Object.entries(api.paths).flatMap(([path, of]) =>
-    methods.filter((method) => of[method]).map((method) => operation(api, path, method, of[method])),
+  const operations = Object.entries(api.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, told]) => operation(api, path, method, told)),
   );
-  main.append(make("p", "", api.info.description ?? ""), ...operations);
+  main.append(make("p", "", api.info.summary ?? ""), ...operations);
 }
 
 show()
