@@ -52,8 +52,9 @@ def test_nothing_moves_where_motion_is_not_wanted(visit, photos):
     moving = "document.getAnimations({subtree: true}).length"
     for motion, moves in (("no-preference", True), ("reduce", False)):
         page = visit(reduced_motion=motion)
+        page.route("**/v1/caption", lambda route: None)  # while it waits, the card breathes
         page.set_input_files("#files", photos)
-        page.locator(".card").first.wait_for()
+        expect(page.locator(".waiting").first).to_have_text("Looking…")
         assert (page.evaluate(moving) > 0) == moves
 
 
