@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from jaxcap.atomic import write_text
 from jaxcap.caption import captions_of
@@ -26,6 +25,7 @@ from jaxcap.experiment import Experiment
 from jaxcap.log import console
 from jaxcap.models.product import for_steps
 from jaxcap.partition import check_batch
+from jaxcap.progress import bar
 from jaxcap.run import Run
 
 SHARD = 4096  # images
@@ -85,17 +85,20 @@ def caption_all(
         return 0
     mine = Shards(tuple(left), shard, total)
     stream = _captions(experiment, for_steps(experiment.restore_variables(run, step)), mine)
-    with jax.set_mesh(experiment.mesh), _bar() as bar, closing(stream) as lines:
-        task, begin, done = bar.add_task("captions", total=len(mine), rate=""), time.time(), 0
+    with (
+        jax.set_mesh(experiment.mesh),
+        bar("images", len(mine)) as advance,
+        closing(stream) as lines,
+    ):
+        begin, done = time.time(), 0
         for number in mine.numbers:
             some = islice(lines, min(shard, total - number * shard))
             text = [f"{line}\n" for line in some]
             write_text(_file(out, number, count), "".join(text))
             done += len(text)
-            rate = f"{done / (time.time() - begin):.1f} images/s"
-            bar.update(task, completed=done, rate=rate)
+            advance(len(text))
             if not console.is_terminal:
-                console.print(f"{done}/{len(mine)} images  {rate}")
+                console.print(f"{done}/{len(mine)} images  {done / (time.time() - begin):.1f}/s")
     return done
 
 
@@ -165,15 +168,3 @@ def _check_job(file: Path, job: dict[str, Any]) -> None:
 
 def _file(out: Path, number: int, count: int) -> Path:
     return out / f"captions-{number:05d}-of-{count:05d}.jsonl"
-
-
-def _bar() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )

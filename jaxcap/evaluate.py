@@ -21,6 +21,7 @@ from jaxcap.errors import UserError
 from jaxcap.metrics.collapse import collapse
 from jaxcap.metrics.files import read_predictions
 from jaxcap.metrics.report import check_images, exact_match, protocol_of, score
+from jaxcap.progress import bar
 from jaxcap.protocol import signature
 
 
@@ -58,6 +59,7 @@ def evaluate(
     images: int = 0,
     workers: int = 0,
     also: Collection[str] = ("METEOR",),
+    progress: bool = False,
 ) -> Evaluation:
     """Caption each image of a split (or the first `images`) once, and score it.
 
@@ -69,6 +71,7 @@ def evaluate(
       images: 0 is all.
       workers: of the pipeline.
       also: metrics that are computed on request; see `jaxcap.metrics.report.score`.
+      progress: whether to show a bar.
 
     Raises:
       UserError: no image can be read.
@@ -78,12 +81,14 @@ def evaluate(
     unreadable: dict[str, str] = {}
     indices = range(min(images or len(source), len(source)))
     sizes = {"batch_size": batch_size, "workers": workers}
-    for found in captioned(captioning, variables, example, mesh, indices, **sizes):
-        if found.shown:
-            said[found.index] = example.tokenizer.decode(found.tokens[0].tolist())
-        else:
-            image = source.told(found.index).image_id
-            unreadable[image] = trouble(example.view, source, found.index)
+    with bar("images captioned", len(indices), shown=progress) as advance:
+        for found in captioned(captioning, variables, example, mesh, indices, **sizes):
+            if found.shown:
+                said[found.index] = example.tokenizer.decode(found.tokens[0].tolist())
+            else:
+                image = source.told(found.index).image_id
+                unreadable[image] = trouble(example.view, source, found.index)
+            advance(1)
     if not said:
         raise UserError(
             f"None of the {len(unreadable)} images of {source.name}, split {source.split}, could "

@@ -1,6 +1,6 @@
 """A config with everything it names opened: tokenizer, data, model, mesh, optimizer, search."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -286,10 +286,14 @@ class Experiment:
         shown = Shown.of({name: jnp.asarray(batch[name]) for name in ("image", "present")})
         return np.asarray(shown.images()), np.asarray(self._reconstructing(variables, shown))
 
-    def evaluate(
-        self, variables: Any, step: int, images: int = 0, also: Collection[str] = ("METEOR",)
-    ) -> Evaluation:
-        """Caption and score the evaluation split (or its first `images`); see `evaluate`."""
+    def evaluate(self, variables: Any, step: int, **asked: Any) -> Evaluation:
+        """Caption and score the evaluation split; see `jaxcap.evaluate.evaluate`.
+
+        Args:
+          variables: of the model.
+          step: of the checkpoint.
+          asked: images, also, progress.
+        """
         config = self.config
         check_batch(config.eval.batch_size, self.mesh)
         return evaluate(
@@ -301,7 +305,6 @@ class Experiment:
             search=self.search,
             step=step,
             seed=config.seed,
-            images=images,
             workers=config.data.workers,
-            also=also,
+            **asked,
         )

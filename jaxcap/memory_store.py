@@ -18,7 +18,6 @@ from array_record.python.array_record_module import ArrayRecordWriter
 from flax.traverse_util import flatten_dict
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
-from rich.progress import track
 
 from jaxcap.atomic import write_text
 from jaxcap.data.frame import Frame
@@ -30,6 +29,7 @@ from jaxcap.log import console
 from jaxcap.models.captioning import CaptionModel
 from jaxcap.models.shown import Shown, to_keep
 from jaxcap.partition import over_batch, rows_here, to_devices, to_host
+from jaxcap.progress import bar
 from jaxcap.run import Run
 
 SHARD = 512  # images
@@ -105,22 +105,26 @@ class MemoryStore:
         name = f"{self.source.name}, split {self.source.split}"
         console.print(f"Encoding {len(self.source)} images of {name} -> {self.folder}")
         files, row, lost = [], _row(form), list[int]()
-        for first in track(range(0, len(self.source), SHARD), "encoding", console=console):
-            file = self.folder / f"memories-{first:08d}-{digest}.array_record"
-            files.append(file.name)
-            if file.is_file():
-                continue
-            rows: list[tuple[int, bytes]] = []
-            indices = range(first, min(first + SHARD, len(self.source)))
-            here = rows_here(batch_size, mesh)
+        here = rows_here(batch_size, mesh)
+
+        def rows_of(indices: range) -> Iterator[tuple[int, bytes]]:
             for batch in eval_batches(example, indices, batch_size=batch_size, rows=here):
                 marks = {name: batch[name] for name in MARKS if name in batch}
                 found = encode(variables, to_devices(_shown(batch), mesh))
                 found = to_host({**found, **to_devices(marks, mesh)})
-                rows += [(index, data) for index, data in _rows(found, row) if index in indices]
-            lost += [index for index, data in rows if not data]
-            if jax.process_index() == 0:
-                _write(file, [data for _, data in sorted(rows)])
+                yield from ((index, data) for index, data in _rows(found, row) if index in indices)
+
+        with bar("images encoded", len(self.source), shown=jax.process_index() == 0) as advance:
+            for first in range(0, len(self.source), SHARD):
+                file = self.folder / f"memories-{first:08d}-{digest}.array_record"
+                files.append(file.name)
+                indices = range(first, min(first + SHARD, len(self.source)))
+                if not file.is_file():
+                    rows = list(rows_of(indices))
+                    lost += [index for index, data in rows if not data]
+                    if jax.process_index() == 0:
+                        _write(file, [data for _, data in sorted(rows)])
+                advance(len(indices))
         if lost:
             told = trouble(example.view, self.source, min(lost))
             console.print(f"  {len(lost)} unreadable images; the first: {told}")

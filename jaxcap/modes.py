@@ -47,8 +47,9 @@ def evaluate_run(experiment: Experiment, run: Run, out: Path) -> tuple[Evaluatio
         variables = experiment.restore_variables(run, step)
         if experiment.config.data.cache:
             experiment.keep_memories(variables)
-        found = experiment.evaluate(variables, step)
-    if jax.process_index() == 0:
+        first = jax.process_index() == 0
+        found = experiment.evaluate(variables, step, progress=first)
+    if first:
         write(found, out)
         draw_samples(found, experiment.eval_example, out / "samples.png")
     return found, step

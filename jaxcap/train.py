@@ -151,7 +151,8 @@ def _evaluate(
     experiment: Experiment, run: Run, state: TrainState, step: int, writers: Writers, whole: bool
 ) -> Evaluation:
     images = 0 if whole else experiment.config.eval.images
-    found = experiment.evaluate(state.variables(), step, images, (("METEOR",) if whole else ()))
+    also = ("METEOR",) if whole else ()
+    found = experiment.evaluate(state.variables(), step, images=images, also=also)
     writers.scalars(step, {f"eval/{name}": number for name, number in found.scores.items()})
     if jax.process_index() == 0:
         print_scores(found, step)

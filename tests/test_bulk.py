@@ -165,7 +165,7 @@ def test_the_command_reads_array_records(tiny_run, tmp_path):
         (["a.jpg", "--output", "x"], "--input and --output, to which"),
         (["a.jpg", "--part", "1/2"], "--input and --output, to which"),
         (["--input", "x"], "is captioned to --output"),
-        (["a.jpg", "--input", "x", "--output", "y"], "and no PATH"),
+        (["a.jpg", "--input", "x", "--output", "y"], "and no PHOTO"),
         (["--input", "x", "--output", "y", "--num", "2"], "knows no other options"),
         (["--input", "x", "--output", "y", "--explain", "z.png"], "knows no other options"),
         (["--input", "nowhere*", "--output", "y"], "no file at nowhere"),

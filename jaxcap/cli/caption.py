@@ -10,11 +10,11 @@ from jaxcap.cli.bulk import caption_input
 from jaxcap.cli.files import boxes_of, drawings_of
 from jaxcap.cli.options import AsJson, Beams, MaxLength
 from jaxcap.cli.pictures import pictures_of
-from jaxcap.cli.progress import bar
 from jaxcap.cli.runs import run_and_rest
 from jaxcap.cli.sidecars import Sidecars
 from jaxcap.cli.told import outputs
 from jaxcap.errors import UserError
+from jaxcap.progress import bar
 
 
 def caption(
@@ -171,5 +171,5 @@ def caption(
             for place in places:
                 place.tell(told)
             failed |= bool(told.error)
-            advance()
+            advance(1)
     raise typer.Exit(1 if failed else 0)

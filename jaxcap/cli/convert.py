@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from jaxcap.errors import UserError
+from jaxcap.progress import waiting
 
 
 def convert(
@@ -38,17 +39,24 @@ def convert(
             f"{source} is no run directory: it has no folder checkpoints. Leave --to out to make "
             "one of it."
         )
+    with waiting(f"Converting {source}"):
+        for line in _converted(source, out, to, license):
+            typer.echo(line)
+    typer.echo(f"Written to {out}.")
+
+
+def _converted(source: Path, out: Path, to: str | None, license: str) -> list[str]:
+    """Convert, and what there is to tell of it."""
     if to == "hf":
         from jaxcap.interop.export import export
 
         export(source, out)
-    elif to == "slim":
+        return []
+    if to == "slim":
         from jaxcap.interop.slim import slim
 
         slim(source, out, license)
-    else:
-        from jaxcap.interop.convert import convert as read
+        return []
+    from jaxcap.interop.convert import convert as read
 
-        for line in read(source, out).lines():
-            typer.echo(line)
-    typer.echo(f"Written to {out}.")
+    return list(read(source, out).lines())

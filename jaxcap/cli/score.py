@@ -45,20 +45,23 @@ def score(
     from jaxcap.metrics.report import protocol_of
     from jaxcap.metrics.report import score as scored
     from jaxcap.metrics.significance import compared, intervals
+    from jaxcap.progress import waiting
     from jaxcap.protocol import signature
 
     if per_image is not None and not per_image.absolute().parent.is_dir():
         raise UserError(f"There is no folder {per_image.absolute().parent} for {per_image.name}.")
     said, expected = read_predictions(predictions), read_references(references)
     also = [name for name, asked in (("METEOR", meteor), ("SPICE", spice)) if asked]
-    report = scored(said, expected, also)
     compare = {}
-    if against is not None:
-        other = scored(read_predictions(against), expected, also)
-        compare = {k: v._asdict() for k, v in compared(report, other, resamples, seed).items()}
+    with waiting(f"Scoring {len(said):,} captions"):
+        report = scored(said, expected, also)
+        if against is not None:
+            other = scored(read_predictions(against), expected, also)
+            compare = {k: v._asdict() for k, v in compared(report, other, resamples, seed).items()}
+        sure = intervals(report, resamples, seed)
     found = {
         "scores": report.corpus,
-        "intervals": intervals(report, resamples, seed),
+        "intervals": sure,
         "against": compare,
         "lacking": dict(report.lacking),
         "signature": signature(

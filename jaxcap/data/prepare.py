@@ -14,8 +14,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from jaxcap.data.image import JPEG_QUALITY
 from jaxcap.data.prepare_state import REPORT, Plan, begin, end, finished_report, write_json
 from jaxcap.data.prepared import dataset_name, shard_file, write_metadata
@@ -25,6 +23,7 @@ from jaxcap.data.shard_pool import write_shards
 from jaxcap.data.sources import open_source, source_splits
 from jaxcap.data.sources.folder import Blemish, Folder, Item
 from jaxcap.errors import UserError
+from jaxcap.progress import bar
 
 SHARD_RECORDS = 512
 
@@ -116,16 +115,15 @@ def prepare(
     }
     todo = [shard for split in work.values() for shard in split.take_up()]
     workers = os.cpu_count() or 1 if workers is None else workers
-    with _bar(progress) as bar:
-        total = sum(map(len, sources.values()))
-        left = sum(map(len, todo))
-        task = bar.add_task(f"{name}: images", total=total, completed=total - left)
+    total = sum(map(len, sources.values()))
+    done = total - sum(map(len, todo))
+    with bar(f"images of {name}", total, done, shown=progress) as advance:
         _judge(out, plan, work, max_bad_share)
         with closing(write_shards(sources, todo, short_side, workers)) as results:
             for shard, written in results:
                 work[shard.split].written[shard] = written
                 _judge(out, plan, work, max_bad_share)
-                bar.advance(task, len(shard))
+                advance(len(shard))
     _write_report(out, plan, work)
     write_metadata(
         out,
@@ -212,13 +210,3 @@ def _write_report(out: Path, plan: Plan, work: dict[str, _Split]) -> None:
 def _read(report: dict[str, Any]) -> SplitReport:
     blemishes = [Blemish(**each) for each in report["blemishes"]]
     return SplitReport(report["records"], report["kept"], blemishes)
-
-
-def _bar(progress: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        disable=not progress,
-    )
