@@ -35,7 +35,7 @@ def about(run: Run) -> dict[str, Any]:
         "training": training(run, config, step),
         "step": step,
         "scores": scores(run.path, step),
-        "license": run.origin(step).get("license") or None if run.imported(step) else None,
+        "license": run.license(step),
     }
 
 

@@ -147,14 +147,18 @@ class Captioner:
         Raises:
           UserError: a setting out of range, or a prompt that the captioner does not know.
         """
-        given = self._prompt(prompt)
-        asked = self._search(num, len(given), search)
+        given, asked = self.settle(num, prompt, **search)
         found: list[list[Caption]] = []
         left = iter(shown)
         while batch := list(islice(left, BATCHES[-1])):
             rows = self._find(batch, given, asked, first + len(found))
             found += [captions_of(self.tokenizer, *row, len(given), num) for row in rows]
         return found
+
+    def settle(self, num: int = 1, prompt: str = "", **search: Any) -> tuple[list[int], Search]:
+        """The ids of the prompt, and the search, that `__call__` makes of its own settings."""
+        given = self._prompt(prompt)
+        return given, self._search(num, len(given), search)
 
     def logp(
         self, image: Photos, texts: Sequence[str], boxes: Any = None

@@ -33,6 +33,8 @@ ARRAYS = (
     "data.showing",
     "data.views",
     "data.pipeline",
+    "export.resample",
+    "export.square",
 )
 install_import_hook([f"jaxcap.{room}" for room in ARRAYS], "beartype.beartype")
 

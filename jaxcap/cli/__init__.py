@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from jaxcap.cli.caption import caption
 from jaxcap.cli.convert import convert
 from jaxcap.cli.evaluate import evaluate
+from jaxcap.cli.export import export
 from jaxcap.cli.info import info
 from jaxcap.cli.prepare import prepare
 from jaxcap.cli.score import score
@@ -59,6 +60,7 @@ COMMANDS: dict[Callable[..., None], tuple[str, str]] = {
     score: ("score", "The scores of anybody's predictions."),
     convert: ("convert", "Weights from elsewhere, weights for elsewhere."),
     serve: ("serve", "A captioner behind a web page and an API."),
+    export: ("export", "A captioner as one file, for jax alone."),
     info: ("info", "What a run is, how it scores, whose it is."),
 }
 app.command("train", short_help="A captioner of your own.", context_settings=FLAGS)(train)

@@ -23,7 +23,7 @@ KINDS = ("word", "bpe", "hf")
 _OURS = "jaxcap.json"
 # Byte-level letters of GPT-2: visible bytes stand for themselves, the others are those from 256 on.
 _VISIBLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-_BYTES = {chr(byte): byte for byte in _VISIBLE} | {
+BYTES = {chr(byte): byte for byte in _VISIBLE} | {
     chr(0x100 + place): byte
     for place, byte in enumerate(byte for byte in range(0x100) if byte not in _VISIBLE)
 }
@@ -231,7 +231,7 @@ def build_tokenizer(
 
 def _of_bytes(token: str) -> str:
     """What a byte-level token stands for; a letter that no byte is written as stands for itself."""
-    data = b"".join(bytes([_BYTES[at]]) if at in _BYTES else at.encode() for at in token)
+    data = b"".join(bytes([BYTES[at]]) if at in BYTES else at.encode() for at in token)
     return data.decode(errors="surrogateescape")
 
 

@@ -56,7 +56,7 @@ class _Reader(nn.Module):
     def __call__(self, x: Float[Array, "B S D"], mask: Bool[Array, "B S"]) -> Float[Array, "B S E"]:
         cell = cell_of(self.cell)(self.width, self.dtype, name="cell")
         read = nn.Dense(cell.gates * self.width, dtype=self.dtype, name="read")(x)
-        start = (jnp.zeros((len(x), self.width)),) * cell.remembers
+        start = (jnp.zeros((x.shape[0], self.width)),) * cell.remembers
 
         def tick(cell: Any, state: State, token: Any) -> tuple[State, Array]:
             gates, real = token

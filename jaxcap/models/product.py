@@ -95,7 +95,8 @@ def _turn(kernel: Array, inputs: int) -> Float[Array, "N D"]:
 
 
 def _are_few(x: Array) -> bool:
-    return math.prod(x.shape[:-1]) <= FEW
+    rows = math.prod(x.shape[:-1])
+    return isinstance(rows, int) and rows <= FEW  # a program for any batch does not know them
 
 
 def _turned_first(x: Array, matrix: Float[Array, "N D"], dtype: Any) -> Array:

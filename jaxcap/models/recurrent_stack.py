@@ -58,13 +58,13 @@ class RecurrentStack(nn.Module):
         """What the layers need of the image for each word."""
         drawn = views = None
         if self.look is not None:
-            views, drawn = self.look.views(memory), self.look.drawn(len(memory.mask), train)
+            views, drawn = self.look.views(memory), self.look.drawn(memory.mask.shape[0], train)
         return views, drawn, memory.pooled().astype(self.dtype)
 
     def first(self, memory: Memory) -> States:
         """The states before anything is read, of one stream an image."""
         remembers = cell_of(self.cell).remembers
-        shape = (len(memory.mask), 1, self.depth, remembers, self.width)
+        shape = (memory.mask.shape[0], 1, self.depth, remembers, self.width)
         if self.starts:
             start = self.start(memory.pooled().astype(self.dtype))
             states = jnp.tanh(start.astype(jnp.float32)).reshape(shape)

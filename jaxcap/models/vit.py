@@ -96,7 +96,7 @@ class ViT(nn.Module):
         x = normalize(image, self.mean, self.std).astype(self.dtype)
         x = STEMS[self.stem](width, self.patch, self.stem_bias, self.dtype, name="stem")(x)
         rows, columns = x.shape[1:3]
-        x = self._with_tokens(x.reshape(len(x), rows * columns, width))
+        x = self._with_tokens(x.reshape(x.shape[0], rows * columns, width))
         if "absolute" in self.positions:
             x = x + self._places(rows, columns, width)[None].astype(self.dtype)
         x = Dropout(self.dropout)(x, train)
@@ -130,7 +130,7 @@ class ViT(nn.Module):
     def _with_tokens(self, x: Float[Array, "B N D"]) -> Float[Array, "B S D"]:
         init = nn.initializers.normal(0.02)
         tokens = [self.param(f"{name}_token", init, (1, x.shape[-1])) for name in self.tokens]
-        rows = [jnp.broadcast_to(t[None].astype(x.dtype), (len(x), *t.shape)) for t in tokens]
+        rows = [jnp.broadcast_to(t[None].astype(x.dtype), (x.shape[0], *t.shape)) for t in tokens]
         return jnp.concatenate([*rows, x], axis=1)
 
     def _places(self, rows: int, columns: int, width: int) -> Float[Array, "S D"]:
