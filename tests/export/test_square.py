@@ -31,12 +31,12 @@ def program(frame):
     return loaded, jax.jit(loaded.call)
 
 
-def framed(frame, photos, room=MOST):
-    """The squares that the program makes of photographs in the corner of larger arrays."""
+def framed(call, photos, room=MOST):
+    """The squares that a program makes of photographs in the corner of larger arrays."""
     height, width = photos.shape[1:3]
     beyond = ((0, 0), (0, max(room - height, 0)), (0, max(room - width, 0)), (0, 0))
     larger = np.pad(photos, beyond, constant_values=77)
-    return np.asarray(program(frame)[1](larger, np.array([height, width], np.int32)))
+    return np.asarray(call(larger, np.array([height, width], np.int32)))
 
 
 def drawn(count, height, width, seed):
@@ -62,15 +62,31 @@ def by_pillow(frame, photos):
 def test_the_pixels_are_those_of_pillow(method, kind, size, seed):
     frame = Frame(**{**vars(FRAMES[kind]), "resample": method})
     photos = drawn(2, *size, seed)
-    np.testing.assert_array_equal(framed(frame, photos), by_pillow(frame, photos))
+    np.testing.assert_array_equal(framed(program(frame)[1], photos), by_pillow(frame, photos))
 
 
 @pytest.mark.parametrize("size", [(24, 24), (24, 60), (60, 24), (1, 1), (997, 1013), (1009, 311)])
 def test_sizes_that_are_kept_and_large_ones(size):
-    photos = drawn(3, *size, 0)
-    np.testing.assert_array_equal(
-        framed(FRAMES["squeezed"], photos), by_pillow(FRAMES["squeezed"], photos)
-    )
+    frame, photos = FRAMES["squeezed"], drawn(3, *size, 0)
+    np.testing.assert_array_equal(framed(program(frame)[1], photos), by_pillow(frame, photos))
+
+
+@pytest.fixture
+def optimized():
+    """As outside of the tests: XLA fuses products and sums, which then are rounded once."""
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
+
+
+@pytest.mark.parametrize("method", get_args(Method))
+def test_no_optimization_changes_a_pixel(method, optimized):
+    frame = Frame(40, "short", 37, method)
+    call = jax.jit(program(frame)[0].call)  # compiled anew
+    sizes = np.random.default_rng(0).integers(10, MOST, (100, 2))
+    for seed, size in enumerate(sizes.tolist()):
+        photos = drawn(2, *size, seed)
+        np.testing.assert_array_equal(framed(call, photos), by_pillow(frame, photos), f"{size}")
 
 
 def test_it_is_one_program_for_all_platforms_and_sizes():
