@@ -123,8 +123,8 @@ def test_reading_a_file_imports_no_model(tiny_file):
 
 def test_every_part_of_the_setting_is_kept(tiny_run, tmp_path, captioner, unchecked):
     prompt = captioner.tokenizer.decode(captioner.tokenizer.encode("a red"))
-    export(tiny_run, tmp_path / "a", beams=2, max_length=3, prompt=prompt)
-    asked = {"beams": 2, "num": 2, "max_length": 3, "prompt": prompt}
+    export(tiny_run, tmp_path / "a", beams=2, max_len=3, prompt=prompt)
+    asked = {"beams": 2, "num": 2, "max_len": 3, "prompt": prompt}
     exported = load(tmp_path / "a")
     assert same(exported, captioner, of_sizes(3), **asked)
     assert all(text.startswith("a red") for text in exported(of_sizes(3)))

@@ -16,6 +16,7 @@ from jaxcap.errors import UserError
 from jaxcap.export import load
 from jaxcap.export.loaded import CARD, FORMAT, FRAME
 from jaxcap.export.write import export
+from jaxcap.interop.slim import slim
 
 
 def command(*words):
@@ -43,7 +44,7 @@ def copy(run, folder, **data):
 def test_the_command_writes_a_file_that_tells_what_it_is(tiny_run, tmp_path, unchecked):
     out = tmp_path / "captioner.stablehlo"
     out.write_text("an older one")
-    result = command(tiny_run, out, "--beams", 2, "--max-length", 4, "--prompt", "a")
+    result = command(tiny_run, out, "--beams", 2, "--max-length", 4, "--prefix", "a")
     assert result.exit_code == 0, result.output
     assert f"Written to {out}: step 3, beams=2,max_len=4" in result.stdout
     assert list(tmp_path.iterdir()) == [out]
@@ -78,14 +79,10 @@ def test_weights_are_stored_once(tiny_run, tiny_file):
     assert sum(sizes.values()) - sizes["weights.npz"] < 100_000
 
 
-@pytest.mark.parametrize("said", ["apache-2.0", None])
-def test_the_license_of_an_imported_captioner(tiny_run, tmp_path, unchecked, said):
-    run = copy(tiny_run, tmp_path / "run")
-    (run / "origin").mkdir()
-    line = f"license: {said}\n" if said else ""
-    text = f"---\ntags:\n- images\n{line}language: en\n---\n\n# A captioner\n\nlicense: none\n---\n"
-    (run / "origin" / "README.md").write_text(text)
-    assert export(run, tmp_path / "out")["license"] == said
+def test_the_license_is_that_of_the_run(tiny_run, tmp_path, unchecked):
+    slim(tiny_run, tmp_path / "slim", license="CC0")
+    assert export(tmp_path / "slim", tmp_path / "out")["license"] == "CC0"
+    assert export(tiny_run, tmp_path / "out")["license"] is None
 
 
 @pytest.mark.parametrize(
@@ -110,7 +107,7 @@ def test_what_looks_at_more_than_a_photograph_is_refused(tiny_run, tmp_path, dat
     ("words", "message"),
     [
         (["--max-length", 99], "but the model knows 24"),
-        (["--prompt", "never seen"], "has words that this captioner has never seen"),
+        (["--prefix", "never seen"], "has words that this captioner has never seen"),
     ],
     ids=["too long", "unknown prompt"],
 )

@@ -125,3 +125,14 @@ def test_the_command(tmp_path):
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()[0] == "94 parameters loaded"
     assert Run(tmp_path / "run").steps() == [0]
+
+
+@pytest.mark.parametrize("said", ["apache-2.0", None])
+def test_the_license_is_that_of_the_model_card(tmp_path, said):
+    """What its head says, and not what stands below it."""
+    publish("git", tmp_path / "source")
+    line = f"license: {said}\n" if said else ""
+    text = f"---\ntags:\n- images\n{line}language: en\n---\n\n# A captioner\n\nlicense: none\n---\n"
+    (tmp_path / "source" / "README.md").write_text(text)
+    convert(tmp_path / "source", tmp_path / "run")
+    assert Run(tmp_path / "run").license(0) == said
