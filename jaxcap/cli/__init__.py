@@ -1,5 +1,6 @@
 """The `jaxcap` command; each of its commands is a file here."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,7 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
         logging.set_verbosity(logging.ERROR)
+        os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")  # that PyTorch is not there
         try:
             return super().invoke(ctx)
         except UserError as error:
