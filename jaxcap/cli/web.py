@@ -15,7 +15,6 @@ from urllib.request import (
 
 from jaxcap.data.image import ImageError
 
-SCHEMES = ("http://", "https://")
 MAX_BYTES = 64 * 2**20
 TIMEOUT = 30  # seconds without a byte
 AGENT = "jaxcap"
@@ -31,7 +30,8 @@ def read_url(url: str) -> bytes:
         with _opener().open(Request(url, headers={"User-Agent": AGENT}), timeout=TIMEOUT) as answer:
             data = answer.read(MAX_BYTES + 1)
     except (OSError, HTTPException, ValueError) as error:
-        raise ImageError(f"cannot be fetched: {error}") from error
+        reason = getattr(error, "reason", "") or error  # urllib wraps what went wrong
+        raise ImageError(f"cannot be fetched: {reason}") from error
     if len(data) > MAX_BYTES:
         raise ImageError(f"has more than {MAX_BYTES // 2**20} MiB, and is not fetched to its end")
     return data

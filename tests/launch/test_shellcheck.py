@@ -10,7 +10,8 @@ from machines import LAUNCH
 
 ROOT = LAUNCH.parent
 SHELLCHECK = Path(sysconfig.get_path("scripts"), "shellcheck")
-SCRIPTS = [*sorted(LAUNCH.glob("*.sh")), LAUNCH / "slurm.sbatch", ROOT / ".ci" / "run"]
+BOXED = ROOT / "jaxcap" / "boxed" / "rebuild.sh"
+SCRIPTS = [*sorted(LAUNCH.glob("*.sh")), LAUNCH / "slurm.sbatch", BOXED, ROOT / ".ci" / "run"]
 
 
 def shellcheck(path):
