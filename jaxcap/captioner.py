@@ -156,9 +156,24 @@ class Captioner:
         return found
 
     def settle(self, num: int = 1, prompt: str = "", **search: Any) -> tuple[list[int], Search]:
-        """The ids of the prompt, and the search, that `__call__` makes of its own settings."""
+        """The ids of the prompt, and the search, that `__call__` makes of its own settings.
+
+        Raises:
+          UserError: a setting out of range, or a prompt that the captioner does not know.
+        """
         given = self._prompt(prompt)
-        return given, self._search(num, len(given), search)
+        found = self._search(num, len(given), search)
+        words = len(self.tokenizer.decode(given).split())
+        if found.max_words and words > found.max_words:
+            raise UserError(
+                f"The prompt {prompt!r} has {words} words, and max_words is {found.max_words}."
+            )
+        if found.min_words > words + found.max_len - 1:
+            raise UserError(
+                f"min_words is {found.min_words}; captions have at most {found.max_len} tokens, of "
+                "which the end is one (search.max_len)."
+            )
+        return given, found
 
     def logp(
         self, image: Photos, texts: Sequence[str], boxes: Any = None

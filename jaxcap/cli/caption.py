@@ -49,7 +49,8 @@ def caption(
         typer.Option("--write-sidecar", help="Files beside the photographs."),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Sidecars that are there are written anew.")
+        bool,
+        typer.Option("--overwrite", help="Sidecars, tables and lines that are there are replaced."),
     ] = False,
     table: Annotated[Path | None, typer.Option("--csv", help="image,caption,score,error")] = None,
     jsonl: Annotated[Path | None, typer.Option(help="What --json prints, in a file.")] = None,
@@ -135,6 +136,11 @@ def caption(
         raise UserError("--diverse is of several captions: add --num 3.")
     if as_json and (jsonl or table or sidecar):
         raise UserError("--json prints, and --jsonl, --csv and --write-sidecar write files.")
+    for file in (table, jsonl):
+        if file is not None and file.exists() and not overwrite:
+            raise UserError(f"{file} is there already. Move it, or add --overwrite.")
+    if overwrite and not (sidecar or table or jsonl):
+        raise UserError("--overwrite is of --write-sidecar, --csv and --jsonl.")
 
     pictures = pictures_of(names, allow_url)
     groups = [tuple(pictures)] if together else [(picture,) for picture in pictures]
@@ -142,6 +148,12 @@ def caption(
     if beside is not None and not overwrite:
         left = [group for group in groups if not beside.has(group[0])]
         if len(left) < len(groups):
+            if table or jsonl:
+                raise UserError(
+                    f"{len(groups) - len(left)} of {len(groups)} photographs have a .{sidecar} "
+                    "beside them and would be left out of the table. Write one of the two, or add "
+                    "--overwrite."
+                )
             there = f"{len(groups) - len(left)} of {len(groups)} have a .{sidecar} beside them"
             typer.echo(f"{there} and are left alone (--overwrite writes them anew).", err=True)
         groups = left

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -97,19 +98,21 @@ class JsonLines:
 class Table:
     """A CSV file of rows image,caption,score,error: a row a caption, or a photograph's error.
 
-    It can be trained on, as csv:FILE.
+    It can be trained on, as csv:FILE: files are named as they are found from its folder.
     """
 
-    def __init__(self, file: IO[str]):
-        self._rows = csv.writer(file)
+    def __init__(self, file: IO[str], folder: Path):
+        self._rows, self._folder = csv.writer(file), folder.resolve()
         self._rows.writerow(["image", "caption", "score", "error"])
 
     def tell(self, told: Told) -> None:
         """The rows of a photograph."""
+        places = (os.path.relpath(file.resolve(), self._folder) for file in told.files)
+        name = "+".join(places) or told.name
         if told.error:
-            self._rows.writerow([told.name, "", "", told.error])
+            self._rows.writerow([name, "", "", told.error])
         for each in told.captions:
-            self._rows.writerow([told.name, each.text, f"{each.score:.6f}", ""])
+            self._rows.writerow([name, each.text, f"{each.score:.6f}", ""])
 
 
 @contextmanager
@@ -126,7 +129,7 @@ def outputs(
         if jsonl is not None:
             files.append(JsonLines(stack.enter_context(whole(jsonl))))
         if table is not None:
-            files.append(Table(stack.enter_context(whole(table))))
+            files.append(Table(stack.enter_context(whole(table)), table.parent))
         yield [*files, Errors()] if files else [JsonLines() if as_json else Lines()]
 
 
@@ -139,9 +142,8 @@ def whole(file: Path) -> Iterator[IO[str]]:
     """
     part = file.with_name(f"{file.name}.part")
     try:
-        opened = part.open("w", encoding="utf-8", newline="")
+        with part.open("w", encoding="utf-8", errors="surrogateescape", newline="") as opened:
+            yield opened
+        part.replace(file)
     except OSError as error:
-        raise UserError(f"{file} cannot be written: {error.strerror}.") from error
-    with opened:
-        yield opened
-    part.replace(file)
+        raise UserError(f"{file} cannot be written: {error.strerror or error}.") from error

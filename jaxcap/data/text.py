@@ -23,7 +23,7 @@ KINDS = ("word", "bpe", "hf")
 _OURS = "jaxcap.json"
 # Byte-level letters of GPT-2: visible bytes stand for themselves, the others are those from 256 on.
 _VISIBLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-BYTES = {chr(byte): byte for byte in _VISIBLE} | {
+_BYTES = {chr(byte): byte for byte in _VISIBLE} | {
     chr(0x100 + place): byte
     for place, byte in enumerate(byte for byte in range(0x100) if byte not in _VISIBLE)
 }
@@ -106,7 +106,7 @@ class Tokenizer:
         if isinstance(self.backend.decoder, decoders.ByteLevel):
             added = self.backend.get_added_tokens_decoder()  # which are as they are written
             whole = {id: "" if token.special else token.content for id, token in added.items()}
-            return [whole.get(id, _of_bytes(self.backend.id_to_token(id) or "")) for id in ids]
+            return [whole.get(id, of_bytes(self.backend.id_to_token(id) or "")) for id in ids]
         begun = self.backend.encode("a", add_special_tokens=False).ids
         start = len(self.backend.decode(begun, skip_special_tokens=True))
         rows = self.backend.decode_batch([[*begun, id] for id in ids], skip_special_tokens=True)
@@ -229,9 +229,12 @@ def build_tokenizer(
     return Tokenizer(backend, kind, roles, label)
 
 
-def _of_bytes(token: str) -> str:
-    """What a byte-level token stands for; a letter that no byte is written as stands for itself."""
-    data = b"".join(bytes([BYTES[at]]) if at in BYTES else at.encode() for at in token)
+def of_bytes(token: str) -> str:
+    """What a byte-level token stands for; one with a letter that no byte is written as is itself.
+
+    A byte that is no character by itself is a surrogate (PEP 383).
+    """
+    data = bytes(_BYTES[at] for at in token) if _BYTES.keys() >= set(token) else token.encode()
     return data.decode(errors="surrogateescape")
 
 

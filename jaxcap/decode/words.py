@@ -4,6 +4,7 @@ Words are those that spaces part and that have a letter or a digit. A tokenizer 
 each id; of others some tokens go on with a word that is begun, and marks belong to none.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -45,11 +46,25 @@ class Words(NamedTuple):
 
     def begun(self, said: Int[Array, "B K L"], written: Int[Array, ""]) -> Bool[Array, "B K L"]:
         """Whether a word begins at each of the first `written` tokens."""
+        letters, so_far = self._within(said, written)
+        return letters & (so_far == 1)
+
+    def open(self, said: Int[Array, "B K L"], written: Int[Array, ""]) -> Bool[Array, "B K 1"]:
+        """Whether letters that follow the `written` tokens without a space go on with a word."""
+        at = partial(jax.lax.dynamic_index_in_dim, index=written - 1, axis=-1)
+        _, so_far = self._within(said, written)
+        return (at(so_far) > 0) & ~jnp.asarray(self.spaces)[at(said)]
+
+    def _within(
+        self, said: Int[Array, "B K L"], written: Int[Array, ""]
+    ) -> tuple[Bool[Array, "B K L"], Int[Array, "B K L"]]:
+        """Whether each token has letters, and how many have since the last space, with it."""
         letters, spaced, spaces = (jnp.asarray(each)[said] for each in self)
         letters &= (jnp.arange(said.shape[-1]) < written)[None, None]
-        first = jnp.cumsum(letters, axis=-1) == 1
         before = jnp.concatenate([jnp.zeros_like(spaces[..., :1]), spaces[..., :-1]], axis=-1)
-        return letters & (first | spaced | before)
+        count = jnp.cumsum(letters, axis=-1)
+        until = jnp.where(spaced | before, count - letters, 0)
+        return letters, count - jax.lax.cummax(until, axis=until.ndim - 1)
 
 
 def keep_length(
@@ -77,8 +92,7 @@ def keep_length(
         scores = jnp.where(ends[None, None] & (count < search.min_words), NEVER, scores)
     if search.max_words:
         letters, spaced = words.letters[None, None], words.spaced[None, None]
-        last = jax.lax.dynamic_index_in_dim(said, written - 1, axis=-1)
-        begins = letters & (spaced | jnp.asarray(words.spaces)[last])
+        begins = letters & (spaced | ~words.open(said, written))
         scores = jnp.where(begins & (count >= search.max_words), NEVER, scores)
     return scores
 

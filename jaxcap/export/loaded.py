@@ -1,6 +1,6 @@
 """An exported captioner, read again: by jax, flatbuffers and numpy alone, and no model.
 
-A script can do the same without jaxcap; the README shows how.
+A script can do the same without jaxcap; `jaxcap.export` shows how.
 """
 
 import io

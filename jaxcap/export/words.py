@@ -4,7 +4,7 @@ from typing import Any
 
 from tokenizers import decoders
 
-from jaxcap.data.text import BYTES, Tokenizer
+from jaxcap.data.text import Tokenizer, of_bytes
 from jaxcap.errors import UserError
 
 Table = list[str | None]
@@ -32,7 +32,7 @@ def spelling(tokenizer: Tokenizer, vocab_size: int) -> dict[str, Table]:
     tokens = [backend.id_to_token(id) for id in range(vocab_size)]
     said = [id for id, token in enumerate(tokens) if token is not None and id not in silent]
     if isinstance(backend.decoder, decoders.ByteLevel):
-        first = after = [_of_bytes(tokens[id]) for id in said]
+        first = after = [of_bytes(tokens[id]) for id in said]
     elif isinstance(backend.decoder, decoders.WordPiece | decoders.Metaspace | None):
         first = backend.decode_batch([[id] for id in said])
         begun = len(first[0])
@@ -44,12 +44,6 @@ def spelling(tokenizer: Tokenizer, vocab_size: int) -> dict[str, Table]:
             "be exported."
         )
     return {"first": _table(tokens, said, first), "next": _table(tokens, said, after)}
-
-
-def _of_bytes(token: str) -> str:
-    """The bytes that the letters of a token stand for; one with other letters is itself."""
-    data = bytes(BYTES[at] for at in token) if all(at in BYTES for at in token) else token.encode()
-    return data.decode(errors="surrogateescape")
 
 
 def _table(tokens: list[str | None], said: list[int], texts: list[str]) -> Table:

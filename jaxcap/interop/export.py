@@ -80,7 +80,8 @@ def export(run_dir: str | Path, out_dir: str | Path, step: int | None = None) ->
         _write_preprocessor(new, config, model)
         write_weights(new, tensors)
         use = in_transformers(config, outline.config)
-        write_text(new / "README.md", model_card(run, config, step, use, "transformers"))
+        card = model_card(run, config, step, use, "transformers", run.license(step) or "")
+        write_text(new / "README.md", card)
 
 
 def _check_same(model: CaptionModel, plan: Blueprint) -> None:

@@ -32,7 +32,7 @@ def slim(run_dir: str | Path, out_dir: str | Path, license: str = "") -> None:
     Args:
       run_dir: the run.
       out_dir: a new directory.
-      license: of the weights; what `jaxcap info` says of it.
+      license: of the weights; by default that of the run, if it is known.
 
     Raises:
       UserError: it is no run, or something is where it should be written.
@@ -40,6 +40,7 @@ def slim(run_dir: str | Path, out_dir: str | Path, license: str = "") -> None:
     run, out_dir = Run(run_dir), Path(out_dir)
     check_new(out_dir)
     config, tokenizer, step = run.config(), run.tokenizer(), run.best_step()
+    license = license or run.license(step) or ""
     model = build(config.model, tokenizer.vocab_size, config.data.max_len + 1)
     shapes = jax.eval_shape(lambda: init_variables(model, config, jax.random.key(0)))
     params, stats = run.restore_model(step, *jax.tree.map(_halved, shapes))
@@ -65,9 +66,15 @@ def _public(config: ConfigDict) -> ConfigDict:
     """Without the folders of who trained it."""
     said: Any = config.copy_and_resolve_references()
     said.data.source = public(config.data.source)
-    said.init_from, said.tokenizer.path = (
-        Path(config.init_from).name,
-        Path(config.tokenizer.path).name,
-    )
     said.data.cache = ""
+    for holder, field in (
+        (said, "init_from"),
+        (said.tokenizer, "path"),
+        (said.data, "region_features"),
+        (said.model, "word_vectors"),
+        (said.model.encoder, "init_from"),
+        (said.model.decoder, "init_from"),
+    ):
+        if holder.get(field):
+            holder[field] = Path(holder[field]).name
     return said

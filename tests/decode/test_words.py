@@ -13,6 +13,7 @@ from jaxcap.errors import UserError
 
 CAPTIONS = ["a dog runs, fast!", "two café-goers don't mind the dogs' t-shirts", "a dog, 3 dogs"]
 PIECES = ("a", "dog", "runs", "dogs", "mind", ",", "!", "-", "3", "t-shirts", "café", "don't")
+PIECES += ('"stop"', "(dog)")
 TOKENIZERS = {
     "word": build_tokenizer("word", CAPTIONS),
     "bpe": build_tokenizer("bpe", CAPTIONS, vocab_size=290),
@@ -41,7 +42,12 @@ def test_only_the_end_or_a_new_word_is_ever_forbidden(kind):
     tokenizer = TOKENIZERS[kind]
     V, words = tokenizer.vocab_size, Words.of(tokenizer)
     texts = tokenizer.spelt
-    for text, ends, begins in (("a", False, True), ("a dog", True, False), ("", False, True)):
+    for text, ends, begins in (
+        ("a", False, True),
+        ("a dog", True, False),
+        ('a dog "', True, False),
+        ("", False, True),
+    ):
         ids = tokenizer.encode(text)
         said = jnp.asarray([[[tokenizer.bos, *ids]]], jnp.int32)
         scores = jnp.zeros((1, 1, V + 3))  # a model has more words than its tokenizer
