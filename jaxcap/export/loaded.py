@@ -27,7 +27,7 @@ WEIGHTS = "weights.npz"  # by path
 FORMAT = "jaxcap captioner 1"
 
 BATCHES = (1, 4, 16)  # images in one compiled program; fewer are filled up with blanks
-STEP = 256  # pixels; photographs are filled up to multiples of it, so that few programs are made
+STEP = 512  # pixels; photographs are filled up to multiples of it, so that few programs are made
 
 
 @dataclass(frozen=True)
@@ -149,10 +149,12 @@ def load(path: str | PathLike[str]) -> Exported:
         )
     try:
         frame, caption = (export.deserialize(bytearray(parts[name])) for name in (FRAME, CAPTION))
+        for program in (frame, caption):
+            program.mlir_module()  # which is where a newer jax is found out
     except Exception as error:  # whatever jax makes of programs of another jax
         raise UserError(
             f"The programs in {path} were written by jax {card['jax']}, and jax {jax.__version__} "
-            f"cannot read them: {error}. Export the run again, or install that jax."
+            f"cannot read them: {error}. Export the run again with this jax, or install that one or a newer."
         ) from error
     weights = dict(np.load(io.BytesIO(parts[WEIGHTS])))
     return Exported(card, json.loads(parts[WORDS]), frame, caption, weights)

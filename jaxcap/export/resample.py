@@ -36,8 +36,10 @@ def resample(
       places: which of them are made; black where there is no such one.
       method: the filter.
     """
-    # To divide by what may be a constant, XLA would multiply by its inverse, rounded.
-    scale = size / jax.lax.optimization_barrier(resized)
+    # XLA would multiply by the inverse of a constant, which is rounded, in the place of dividing by
+    # it; and for a TPU it would take a minute to work with places that it knows.
+    resized, places = jax.lax.optimization_barrier((resized, places))
+    scale = size.astype(jnp.float64) / resized.astype(jnp.float64)
     if method == "nearest":
         found = _at(images, axis, _nearest(scale, places))
     else:
@@ -59,8 +61,8 @@ def _filtered(
     # The last bit may decide whether a pixel is near enough. With nothing between them, XLA would
     # fuse this product with the sums below, and round once where Pillow rounds twice.
     center = jnp.maximum((places.astype(jnp.float64) + 0.5) * scale, 0.0)
-    first = jnp.maximum((center - support + 0.5).astype(jnp.int64), 0)
-    end = jnp.minimum((center + support + 0.5).astype(jnp.int64), size)
+    first = jnp.maximum((center - support + 0.5).astype(jnp.int32), 0)
+    end = jnp.minimum((center + support + 0.5).astype(jnp.int32), size)
 
     def weight(tap: Int[Array, ""]) -> Float[Array, " S"]:
         pixel = first + tap
@@ -69,10 +71,10 @@ def _filtered(
 
     def add(tap: Int[Array, ""], sums: Int[Array, "B h2 w2 3"]) -> Int[Array, "B h2 w2 3"]:
         whole = weight(tap) / total * (1 << BITS)
-        whole = (whole + jnp.copysign(0.5, whole)).astype(jnp.int32)
+        whole = (whole + jnp.where(whole < 0, -0.5, 0.5)).astype(jnp.int32)
         return sums + _along(axis, whole) * _at(images, axis, first + tap).astype(jnp.int32)
 
-    taps = jnp.ceil(support).astype(jnp.int64) * 2 + 1
+    taps = jnp.ceil(support).astype(jnp.int32) * 2 + 1
     total = jax.lax.fori_loop(0, taps, lambda tap, w: w + weight(tap), jnp.zeros_like(center))
     total = jnp.where(total == 0, 1.0, total)
     shape = (*images.shape[:axis], len(places), *images.shape[axis + 1 :])
@@ -85,7 +87,7 @@ def _nearest(scale: Float[Array, ""], places: Int[Array, " S"]) -> Int[Array, " 
     """The old pixel of each new one: of a sum that goes from one to the next, as Pillow's does."""
 
     def step(x: Array, place: Array) -> tuple[Array, Array]:
-        return jnp.where(place >= 0, x + scale, x), x.astype(jnp.int64)
+        return jnp.where(place >= 0, x + scale, x), x.astype(jnp.int32)
 
     left_out = jnp.maximum(places[0], 0)
     first = jax.lax.fori_loop(0, left_out, lambda _, x: x + scale, 0.5 * scale)

@@ -25,11 +25,11 @@ def squares(frame: Frame) -> Callable[[Array, Array], Array]:
     def framed(
         photos: UInt8[Array, "B h w 3"], size: Int[Array, "2"]
     ) -> UInt8[Array, "B size size 3"]:
-        old = dict(zip((DOWN, ACROSS), size.astype(jnp.int64), strict=True))
+        old = dict(zip((DOWN, ACROSS), size, strict=True))
         new = _resized(frame, old)
 
         def along(images: UInt8[Array, "B h w 3"], axis: int) -> UInt8[Array, "B h2 w2 3"]:
-            places = (new[axis] - frame.image_size) // 2 + jnp.arange(frame.image_size)
+            places = (new[axis] - frame.image_size) // 2 + jnp.arange(frame.image_size, dtype=jnp.int32)
             return resample(images, axis, old[axis], new[axis], places, frame.resample)
 
         return jax.lax.cond(
@@ -44,7 +44,7 @@ def squares(frame: Frame) -> Callable[[Array, Array], Array]:
 def _resized(frame: Frame, old: Sides) -> Sides:
     """The sides before the middle is cut out."""
     if frame.fit == "squeeze":
-        return {axis: jnp.asarray(frame.side) for axis in old}
+        return {axis: jnp.asarray(frame.side, jnp.int32) for axis in old}
     short = jnp.minimum(old[DOWN], old[ACROSS])
     return {axis: frame.side * pixels // short for axis, pixels in old.items()}
 

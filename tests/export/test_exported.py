@@ -95,13 +95,14 @@ def test_a_script_without_jaxcap_says_the_same(tiny_file, exported, tmp_path):
         (tmp_path / "none" / name).mkdir(parents=True)
         (tmp_path / "none" / name / "__init__.py").write_text(f"raise ImportError({name!r})")
     shutil.copy(tiny_file, tmp_path / "captioner.stablehlo")
+    path = os.pathsep.join(["none", os.environ.get("PYTHONPATH", "none")])
     for number, photos in enumerate([np.stack(photographs(3)), np.stack(of_sizes(1))]):
         np.save(tmp_path / "photos.npy", photos)
         (tmp_path / "script.py").write_text(SNIPPET)
         done = subprocess.run(
             [sys.executable, "script.py"],
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": "none", "JAX_PLATFORMS": "cpu"},
+            env={**os.environ, "PYTHONPATH": path, "JAX_PLATFORMS": "cpu"},
             capture_output=True,
             text=True,
             check=False,
