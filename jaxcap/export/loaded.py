@@ -154,7 +154,8 @@ def load(path: str | PathLike[str]) -> Exported:
     except Exception as error:  # whatever jax makes of programs of another jax
         raise UserError(
             f"The programs in {path} were written by jax {card['jax']}, and jax {jax.__version__} "
-            f"cannot read them: {error}. Export the run again with this jax, or install that one or a newer."
+            f"cannot read them: {error}. Export the run again with this jax, or install that one "
+            "or a newer."
         ) from error
     weights = dict(np.load(io.BytesIO(parts[WEIGHTS])))
     return Exported(card, json.loads(parts[WORDS]), frame, caption, weights)

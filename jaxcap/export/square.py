@@ -29,7 +29,8 @@ def squares(frame: Frame) -> Callable[[Array, Array], Array]:
         new = _resized(frame, old)
 
         def along(images: UInt8[Array, "B h w 3"], axis: int) -> UInt8[Array, "B h2 w2 3"]:
-            places = (new[axis] - frame.image_size) // 2 + jnp.arange(frame.image_size, dtype=jnp.int32)
+            side = frame.image_size
+            places = (new[axis] - side) // 2 + jnp.arange(side, dtype=jnp.int32)
             return resample(images, axis, old[axis], new[axis], places, frame.resample)
 
         return jax.lax.cond(
