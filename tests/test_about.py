@@ -55,11 +55,19 @@ def test_folders_of_who_trained_it_are_not_told(tiny_run, tmp_path):
     file = tmp_path / "run" / "config.json"
     config = json.loads(file.read_text())
     config["data"] |= {"source": "flickr8k:/home/me/flickr8k", "cache": "/home/me/kept"}
+    config["model"]["word_vectors"] = "/home/me/glove.txt"
+    config["model"]["encoder"]["init_from"] = "/home/me/dinov2"
+    config["model"]["decoder"]["init_from"] = "/home/me/distilgpt2"
     file.write_text(json.dumps(config | {"init_from": "/home/me/runs/first"}))
     slim(tmp_path / "run", tmp_path / "slim")
     told = "".join(path.read_text() for path in tmp_path.glob("slim/*.*"))
     assert "/home/me" not in told
     assert "flickr8k:flickr8k" in told
+
+
+def test_a_license_that_is_known_is_kept(small, tmp_path):
+    slim(small, tmp_path / "again")
+    assert about(Run(tmp_path / "again"))["license"] == "CC0"
 
 
 def test_all_there_is_to_tell(tiny_run, small):

@@ -44,15 +44,46 @@ def test_files_of_lines_and_rows_say_what_is_printed(tiny_run, photos, tmp_path)
         for line in lines(printed)
         for caption in line.get("captions", [{"text": ""}])
     ]
-    assert [(row["image"], row["caption"]) for row in rows] == expected
+    named = [(str((tmp_path / row["image"]).resolve()), row["caption"]) for row in rows]
+    assert named == expected
     assert "no image of a known format" in rows[2]["error"]
     assert sorted(file.name for file in tmp_path.iterdir()) == ["c.csv", "c.jsonl"]
 
 
-def test_a_table_of_captions_can_be_trained_on(tiny_run, photos, tmp_path):
-    command("caption", tiny_run, photos / "b.png", "--num", 2, "--csv", tmp_path / "c.csv")
-    source = open_source(f"csv:{tmp_path / 'c.csv'}", "all")
+def test_a_table_of_captions_can_be_trained_on(tiny_run, own, monkeypatch):
+    """Its paths are those from its own folder, wherever the command was given."""
+    (own / "out").mkdir()
+    monkeypatch.chdir(own)
+    command("caption", tiny_run, "b.png", "--num", 2, "--csv", "out/c.csv")
+    monkeypatch.chdir(own / "out")
+    source = open_source("csv:c.csv", "all")
     assert [len(source[index].captions) for index in range(len(source))] == [2]
+    assert source[0].images[0] == (own / "b.png").read_bytes()
+
+
+def test_no_file_is_written_over_unless_it_may(tiny_run, photos, tmp_path):
+    for option in ("--csv", "--jsonl"):
+        file = tmp_path / f"c{option}"
+        file.write_text("a table of somebody's")
+        words = ("caption", tiny_run, photos / "b.png", option, file)
+        refused = command(*words)
+        assert (refused.exit_code, "is there already" in refused.stderr) == (2, True)
+        assert file.read_text() == "a table of somebody's"
+        assert command(*words, "--overwrite").exit_code == 0
+        assert "b.png" in file.read_text()
+
+
+def test_a_table_never_lacks_what_has_a_sidecar(tiny_run, own):
+    (own / "c.jpg").unlink()
+    words = ("caption", tiny_run, own, "--write-sidecar", "txt", "--csv", own / "c.csv")
+    assert command(*words).exit_code == 0
+    table = (own / "c.csv").read_text()
+    (own / "c.csv").rename(own / "kept")
+    refused = command(*words)
+    assert (refused.exit_code, "would be left out of the table" in refused.stderr) == (2, True)
+    assert not (own / "c.csv").exists()
+    assert command(*words, "--overwrite").exit_code == 0
+    assert (own / "c.csv").read_text() == table
 
 
 def test_a_file_that_was_cut_short_has_another_name(tiny_run, photos, tmp_path, monkeypatch):
@@ -160,7 +191,11 @@ def test_without_a_run_the_captioner_in_the_box_captions(photos):
         (("--diverse",), "--diverse is of several captions"),
         (("--json", "--jsonl", "x.jsonl"), "--json prints, and"),
         (("--jsonl", "none/x.jsonl"), "none/x.jsonl cannot be written: No such file"),
+        (("--csv", "."), ". is there already"),
+        (("--overwrite",), "--overwrite is of --write-sidecar"),
         (("--min-words", "5", "--max-words", "4"), "max_words is 4; expected"),
+        (("--min-words", "40"), "min_words is 40; captions have at most 6 tokens"),
+        (("--prefix", "a red circle", "--max-words", "2"), "has 3 words, and max_words is 2"),
         (("--input", "list.txt", "--output", "o", "--confidence"), "--input is captioned to"),
     ],
 )
