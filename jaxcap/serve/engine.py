@@ -124,7 +124,7 @@ class Engine:
         """
         found = read_settings(given, self.usual, self.limits)
         try:
-            self.captioner.of_shown([], num=found.num, prompt=found.prompt, **dict(found.search))
+            self.captioner.settle(found.num, found.prompt, **dict(found.search))
         except UserError as error:
             raise ApiError("bad_setting", str(error)) from error
         return found

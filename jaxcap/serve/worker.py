@@ -106,8 +106,8 @@ class Worker:
         return self._programs.fit(self._program(key.asked), images)
 
     def _program(self, asked: Asked) -> _Program:
-        length = len(self._captioner.tokenizer.encode(asked.prompt)) if asked.prompt.strip() else 0
-        return _Program(asked.search, length, asked.prompt)
+        ids, _ = self._captioner.settle(asked.num, asked.prompt, **dict(asked.search))
+        return _Program(asked.search, len(ids), asked.prompt)
 
     def _wake(self) -> None:
         self._batcher.wake()
