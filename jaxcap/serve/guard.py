@@ -26,8 +26,9 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 class Guard:
     """Turns away foreign pages and those who do not know the token.
 
-    A page of another site may neither use the server through its visitor's browser (a form posted
-    here, which no CORS prevents) nor read from it by a name of its own that leads to this machine.
+    A page of another site may not use the server through its visitor's browser (a form posted
+    here, which no CORS prevents). Nor may it read from a server that has `hosts`, by a name of its
+    own that leads to this machine.
     """
 
     def __init__(self, app: ASGIApp, token: str | None, hosts: Collection[str]):
@@ -36,9 +37,9 @@ class Guard:
         Args:
           app: that answers who gets past.
           token: that requests to the API and for the metrics must carry.
-          hosts: names by which the server may be called; none is any.
+          hosts: names by which the server may be called, in any case; none is any.
         """
-        self._app, self._hosts = app, hosts
+        self._app, self._hosts = app, {name.lower() for name in hosts}
         self._bearer = None if token is None else f"Bearer {token}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,8 +52,9 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
-                if scope["path"].startswith("/v1/"):
-                    headers["Cache-Control"] = "no-store"
+                # A page that is kept asks whether it is still so: no old module meets a new one.
+                api = scope["path"].startswith("/v1/")
+                headers["Cache-Control"] = "no-store" if api else "no-cache"
             await send(message)
 
         refusal = self._refusal(scope["path"], Headers(scope=scope))
@@ -62,7 +64,7 @@ class Guard:
     def _refusal(self, path: str, headers: Mapping[str, str]) -> ApiError | None:
         if self._hosts and _name(headers.get("host", "")) not in self._hosts:
             return ApiError("forbidden", "This server does not go by that name.")
-        if headers.get("sec-fetch-site") in ("cross-site", "same-site") and path.startswith("/v1/"):
+        if path.startswith("/v1/") and _foreign(headers):
             return ApiError("forbidden", "Pages of other sites may not use this server.")
         if self._bearer is None or not (path.startswith("/v1/") or path == "/metrics"):
             return None
@@ -71,8 +73,29 @@ class Guard:
         return ApiError("unauthorized", "Send the header Authorization: Bearer TOKEN.")
 
 
+def _foreign(headers: Mapping[str, str]) -> bool:
+    """Whether a page of another origin asks.
+
+    A browser says so itself, but to https and localhost alone. To others it names the origin of
+    what is posted, whose scheme is not compared: before a proxy it is https, and behind it http.
+    """
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    if origin is None:
+        return False
+    scheme, _, address = origin.partition("://")
+    return scheme == "null" or _address(address) != _address(headers.get("host", ""))
+
+
+def _address(host: str) -> str:
+    """The host and its port, without one that is usual."""
+    return host.lower().removesuffix(":80").removesuffix(":443")
+
+
 def _name(host: str) -> str:
     """The host without its port."""
+    host = host.lower()
     if host.startswith("["):
         return host[1:].partition("]")[0]
-    return host.partition(":")[0].lower()
+    return host.partition(":")[0]

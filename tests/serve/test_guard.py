@@ -65,6 +65,52 @@ def test_pages_of_other_sites(client, photos, site, status):
     assert answer.status_code == status
 
 
+@pytest.mark.parametrize(
+    ("origin", "host", "status"),
+    [
+        ("http://192.0.2.7:8000", "192.0.2.7:8000", 200),
+        ("http://captions.lan", "Captions.lan:80", 200),
+        ("https://captions.example", "captions.example", 200),
+        ("https://captions.example", "captions.example:443", 200),
+        ("http://[2001:db8::1]:8000", "[2001:db8::1]:8000", 200),
+        ("http://elsewhere.example", "192.0.2.7:8000", 403),
+        ("http://192.0.2.7:9000", "192.0.2.7:8000", 403),
+        ("http://192.0.2.7", "192.0.2.7:8000", 403),
+        ("null", "192.0.2.7:8000", 403),
+        ("null", "", 403),
+    ],
+)
+def test_pages_of_other_origins(client, photos, origin, host, status):
+    """Over plain http to another machine browsers send no Sec-Fetch-Site."""
+    headers = {"Origin": origin, "Host": host}
+    answer = client.post("/v1/caption", **as_form(photos[0]), headers=headers)
+    assert answer.status_code == status
+    assert client.get("/healthz", headers=headers).status_code == 200
+
+
+def test_the_page_behind_a_proxy_that_calls_the_server_otherwise(client, photos):
+    """The browser knows better than the addresses, and no page can speak for it."""
+    headers = {"Origin": "https://captions.example", "Host": "127.0.0.1:8000"}
+    headers["Sec-Fetch-Site"] = "same-origin"
+    assert client.post("/v1/caption", **as_form(photos[0]), headers=headers).is_success
+
+
+def test_names_have_no_case(engine):
+    client = TestClient(application(engine, ABOUT, hosts=["Captions.Example"]))
+    for host in ("captions.example", "CAPTIONS.example:8000"):
+        assert client.get("/healthz", headers={"Host": host}).is_success
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/static/app.js"])
+def test_pages_that_are_kept_are_asked_for_again(client, path):
+    """Or a browser would join old modules with new ones."""
+    answer = client.get(path)
+    assert answer.is_success
+    assert answer.headers["Cache-Control"] == "no-cache"
+    again = client.get("/static/app.js", headers={"If-None-Match": answer.headers["ETag"]})
+    assert again.headers["Cache-Control"] == "no-cache"
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/v1/info", "/none", "/v1/caption", "/metrics"])
 def test_headers_of_every_answer(client, path):
     headers = client.get(path, headers={"Origin": "https://captions.example"}).headers
