@@ -25,7 +25,7 @@ from jaxcap.serve.metrics import Metrics
 from jaxcap.serve.settings import Asked, defaults, read_settings
 from jaxcap.serve.worker import Worker
 
-READERS = min(8, os.cpu_count() or 1)  # threads that decode
+READERS = min(8, os.cpu_count() or 1)
 TEXTS = 16  # that are scored in one pass; fewer are filled up
 LONGEST = 60  # seconds to come back after, at most
 
@@ -43,6 +43,7 @@ class Engine:
     Attributes:
       captioner, limits, metrics: as given.
       usual: the settings of a request that has none.
+      readers: threads that decode what is sent.
       state: "warming_up", "ready" or "draining".
       done, total: programs of the warm-up.
       failure: what ended the warm-up before it was done.
@@ -80,8 +81,8 @@ class Engine:
         self.failure: Exception | None = None
         self._worker = Worker(captioner, metrics, size, wait)
         self.done, self.total = 0, len(self._worker.sizes) + 2
+        self.readers = ThreadPoolExecutor(READERS, "read")
         self._places, self._numbers = Places(limits.queue), itertools.count()
-        self._readers = ThreadPoolExecutor(READERS, "read")
         self._lookers = ThreadPoolExecutor(1, "look")
         metrics.queue.set_function(lambda: self._places.taken)
 
@@ -112,7 +113,7 @@ class Engine:
     def close(self, seconds: float) -> bool:
         """Finish what is there, and take no more; whether that was done in time."""
         self.state = "draining"
-        self._readers.shutdown(wait=False, cancel_futures=True)
+        self.readers.shutdown(wait=False, cancel_futures=True)
         self._lookers.shutdown(wait=False, cancel_futures=True)
         return self._worker.close(seconds)
 
@@ -195,7 +196,7 @@ class Engine:
 
     async def _read(self, image: bytes) -> Arrays | ApiError:
         try:
-            return await self._threaded(self._readers, self._shown, image)
+            return await self._threaded(self.readers, self._shown, image)
         except ApiError as error:
             return error
 

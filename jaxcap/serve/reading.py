@@ -1,12 +1,16 @@
 """A request's body, in memory and never on a disk: images and what else was sent.
 
-It is cut off where it goes past a limit: nobody can make the server hold more than `Limits` says.
+It is cut off where it goes past a limit: of what is sent the server holds no more than `Limits`
+says. JSON needs a few times that while it is parsed, which only as many bodies are at once as there
+are threads that read.
 """
 
+import asyncio
 import base64
 import binascii
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +24,7 @@ from jaxcap.serve.form import Form
 from jaxcap.serve.limits import FIELD, Limits, Places
 
 EXPECTED = "Send multipart/form-data with parts named image, or application/json."
+MARKS = 64  # brackets and commas of JSON for each image and text; each may become an object
 
 
 @dataclass
@@ -40,8 +45,15 @@ class Upload:
 class Intake:
     """Reads uploads; knows how many bytes of them are held."""
 
-    def __init__(self, limits: Limits):
+    def __init__(self, limits: Limits, readers: Executor):
+        """An intake that holds nothing.
+
+        Args:
+          limits: of requests.
+          readers: threads that parse JSON, which would keep all other requests waiting.
+        """
         self.limits, self.held = limits, Places(limits.held_bytes)
+        self._readers = readers
 
     @asynccontextmanager
     async def upload(self, request: Request) -> AsyncIterator[Upload]:
@@ -56,7 +68,9 @@ class Intake:
             if kind == b"multipart/form-data" and options.get(b"boundary"):
                 upload = await self._form(options[b"boundary"], chunks)
             elif kind == b"application/json":
-                upload = self._json(b"".join([chunk async for chunk in chunks]))
+                body = b"".join([chunk async for chunk in chunks])
+                loop = asyncio.get_running_loop()
+                upload = await loop.run_in_executor(self._readers, self._json, body)
             else:
                 raise ApiError("unsupported_media", EXPECTED)
             if not upload.images:
@@ -89,6 +103,9 @@ class Intake:
         return upload
 
     def _json(self, body: bytes) -> Upload:
+        most = MARKS * (self.limits.images + self.limits.texts)
+        if sum(map(body.count, (b"{", b"[", b","))) > most:
+            raise ApiError("bad_request", "The body has too many brackets and commas.")
         try:
             sent = json.loads(body)
         except (ValueError, RecursionError) as error:
@@ -104,6 +121,7 @@ class Intake:
             raise too_many_images(self.limits.images)
         if not all(isinstance(text, str) for text in texts):
             raise ApiError("bad_request", "texts is no list of texts.")
+        _check_characters((*texts, *sent.values()))
         return Upload(list(self._decoded(images)), texts, sent)
 
     def _decoded(self, images: list[Any]) -> Iterator[bytes]:
@@ -146,6 +164,16 @@ class _Chunks:
                 raise ApiError("busy", "Too much is being sent at once. Try again.", 1)
             self.count += len(chunk)
             yield chunk
+
+
+def _check_characters(values: Iterable[Any]) -> None:
+    """Refuse text with half a character: JSON may have it, and no tokenizer or answer can."""
+    try:
+        for value in values:
+            if isinstance(value, str):
+                value.encode()
+    except UnicodeEncodeError as error:
+        raise ApiError("bad_request", "A text has half a character (a lone surrogate).") from error
 
 
 def _utf8(name: str, data: bytes) -> str:

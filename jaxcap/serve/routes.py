@@ -25,7 +25,8 @@ class Routes:
     def __init__(self, engine: Engine, about: Mapping[str, Any]):
         """Routes that ask an engine; `about` is what `jaxcap.about` tells of its captioner."""
         self._engine, self._limits, self._about = engine, engine.limits, about
-        self._intake, self._document = Intake(engine.limits), document(engine.limits, engine.usual)
+        self._intake = Intake(engine.limits, engine.readers)
+        self._document = document(engine.limits, engine.usual)
 
     async def openapi(self, request: Request) -> Response:
         """The description of this API."""

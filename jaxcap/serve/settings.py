@@ -1,6 +1,7 @@
 """The settings of a request: what they are called, how far they go, and the search they make."""
 
 import math
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,8 +41,9 @@ class Setting:
         read = _typed(self.kind, value)
         if read is None or (self.kind in (int, float) and not self.least <= read <= self.most):
             span = f" from {self.least:g} to {self.most:g}" if self.kind in (int, float) else ""
+            told = reprlib.repr(value)  # repr fails on lists in lists in lists without an end
             raise ApiError(
-                "bad_setting", f"{name} is {value!r:.60}; expected {KINDS[self.kind]}{span}."
+                "bad_setting", f"{name} is {told:.60}; expected {KINDS[self.kind]}{span}."
             )
         return read
 
@@ -148,7 +150,8 @@ def _typed(kind: type, value: Any) -> Any:
     if kind is str:
         return value if isinstance(value, str) else None
     if kind is bool:
-        return {"true": True, "false": False}.get(str(value).lower())
+        text = str(value).lower() if isinstance(value, bool | str) else ""
+        return {"true": True, "false": False}.get(text)
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

@@ -1,13 +1,14 @@
 """More than the server can do: what waits, what is refused, and what is given up."""
 
 import asyncio
+import base64
 import json
 import os
 import sys
 import threading
 
 import pytest
-from asking import ABOUT, as_form, at_once, png
+from asking import ABOUT, as_form, as_json, at_once, png
 from raw import END, GONE, Raw
 from tiny_run import photographs
 
@@ -166,6 +167,26 @@ def test_all_bodies_together_are_bounded(make_engine, photos):
     (status, body), (later, _) = asyncio.run(scene())
     assert (status, code(body)) == (429, "busy")
     assert later == 200
+
+
+def test_json_is_parsed_beside_the_loop(engine, photos, monkeypatch):
+    """Which has other requests to answer."""
+    threads = []
+
+    def heard(call):
+        def hear(*args, **named):
+            threads.append(threading.current_thread())
+            return call(*args, **named)
+
+        return hear
+
+    monkeypatch.setattr("json.loads", heard(json.loads))
+    monkeypatch.setattr("base64.b64decode", heard(base64.b64decode))
+    app, asked = application(engine, ABOUT), as_json(*photos[:2])
+    (answer,) = at_once(app, lambda client: client.post("/v1/caption", **asked))
+    assert len(threads) == 3
+    assert threading.current_thread() not in threads  # where the loop runs
+    assert answer.status_code == 200
 
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT

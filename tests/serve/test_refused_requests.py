@@ -55,7 +55,10 @@ def test_settings(client, photos, settings, message):
     ("headers", "body", "message"),
     [
         (JSON, b"{", "no JSON"),
-        (JSON, b"[" * 100_000, "no JSON"),
+        (JSON, b"[" * 100_000, "too many brackets"),
+        (JSON, b"[" * 5000, "no JSON"),
+        (JSON, b'{"images": [' + b"{}," * 100_000 + b"{}]}", "too many brackets"),
+        (JSON, b"{" + b'"a":1,' * 100_000 + b'"a":1}', "too many brackets"),
         (JSON, b"\xff", "no JSON"),
         (JSON, b"[]", "no object"),
         (JSON, b"{}", "no image"),
@@ -63,6 +66,9 @@ def test_settings(client, photos, settings, message):
         (JSON, b'{"images": ["?"]}', "Image 0 is no base64"),
         (JSON, b'{"images": ["QUJD", null]}', "Image 1 is no base64"),
         (JSON, b'{"image": "QUJD", "texts": [1]}', "no list of texts"),
+        (JSON, rb'{"image": "QUJD", "texts": ["a \ud800"]}', "half a character"),
+        (JSON, rb'{"image": "QUJD", "prefix": "\ud800"}', "half a character"),
+        (JSON, b'{"image": "QUJD", "prefix": "\xed\xa0\x80"}', "half a character"),
         (FORM, b"", "cut short"),
         (FORM, END, "no image"),
         (FORM, b"no form", "broken"),
@@ -78,6 +84,23 @@ def test_settings(client, photos, settings, message):
 def test_bodies_that_are_broken(client, headers, body, message):
     answer = client.post("/v1/caption", headers=headers, content=body)
     assert message in refused(answer, 400, "bad_request")
+
+
+@pytest.mark.parametrize("name", ["beams", "explain", "prefix"])
+def test_lists_in_lists_are_no_setting(client, photos, name):
+    """However deep they are: as deep as Python reads them it may not be able to write them."""
+    (image,) = as_json(photos[0])["json"]["images"]
+    for depth in range(800, 1000, 4):
+        deep = "[" * depth + "]" * depth
+        body = f'{{"image": "{image}", "{name}": {deep}}}'
+        answer = client.post("/v1/caption", headers=JSON, content=body)
+        assert answer.json()["error"]["code"] in ("bad_setting", "bad_request")
+
+
+def test_as_many_images_and_texts_as_may_be_are_read_from_json(client, photos):
+    texts = [", ".join(["a"] * 40)] * 64
+    answer = client.post("/v1/caption", **as_json(*photos[:16], texts=texts))
+    assert "Texts are for /v1/score" in refused(answer, 422, "bad_setting")
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "image/png", "multipart/form-data", ""])
