@@ -18,7 +18,10 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 is any free one.")] = 8000,
     name: Annotated[
         list[str] | None,
-        typer.Option(help="That a proxy on this machine is called by. Repeat it for several."),
+        typer.Option(
+            help="By which the server, or a proxy before it, is called; other names than these and "
+            "this machine's own are refused. Repeat it for several."
+        ),
     ] = None,
     max_batch: Annotated[
         int, typer.Option(min=1, max=16, help="Images that are captioned together.")
@@ -51,7 +54,7 @@ def serve(
     curl -F image=@photo.jpg -F num=3 http://127.0.0.1:8000/v1/caption
 
     Nothing that is sent is stored or logged. On SIGTERM the server takes no more requests, answers
-    those that it has, and ends.
+    those that it has, each within its --timeout, and ends.
     """  # noqa: D301
     from jaxcap.serve.limits import Limits
     from jaxcap.serve.run import serve as run_server  # jax takes seconds to import

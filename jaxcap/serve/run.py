@@ -1,6 +1,7 @@
 """The server as a process: an address, a captioner, and an orderly end."""
 
 import logging
+import math
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from jaxcap.about import about
 from jaxcap.captioner import Captioner
@@ -22,7 +24,7 @@ from jaxcap.serve.guard import LOOPBACK
 from jaxcap.serve.limits import Limits
 from jaxcap.serve.metrics import Metrics
 
-DRAIN = 25  # seconds, for what is asked for when the server is stopped
+SPARE = 5  # seconds beyond a request's own, for its answer to leave when the server is stopped
 IDLE = 75  # seconds that a connection is kept for another request
 
 
@@ -63,7 +65,8 @@ def serve(
       wait: seconds that an image waits for others, at most.
       limits: of requests and of the queue.
       token: that clients must know; None lets everybody in.
-      names: by which a server that listens to its own machine alone is called from elsewhere.
+      names: by which the server is called, beside those of the loopback; without any, one that
+        listens to other machines goes by every name.
 
     Raises:
       UserError: no such run, one that cannot be served, or an address that cannot be had.
@@ -72,19 +75,10 @@ def serve(
     listener = _listener(host, port)
     bound, number = listener.getsockname()[:2]
     local = bound in LOOPBACK
-    hosts = (*LOOPBACK, *names) if local else ()
+    hosts = (*LOOPBACK, *names) if local or names else ()
     app = application(engine, about(Run(run)), token=token, hosts=hosts)
     _log_requests()
-    config = uvicorn.Config(
-        app,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=IDLE,
-        timeout_graceful_shutdown=DRAIN,
-    )
-    server = _Server(config, engine)
+    server = _Server(uvicorn_config(app, limits), engine)
     for each in (signal.SIGTERM, signal.SIGINT):  # also once more when uvicorn has ended by it
         signal.signal(each, server.handle_exit)
     threading.Thread(target=engine.warm_up, name="warm-up", daemon=True).start()
@@ -98,6 +92,19 @@ def serve(
         raise engine.failure
     print("Stopped.", flush=True)
     os._exit(0)  # nothing ends a compilation, and Python would not end before its thread
+
+
+def uvicorn_config(app: ASGIApp, limits: Limits) -> uvicorn.Config:
+    """How uvicorn runs an app: it ends no sooner than the last request has had its time."""
+    return uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=IDLE,
+        timeout_graceful_shutdown=math.ceil(limits.seconds) + SPARE,
+    )
 
 
 def _listener(host: str, port: int) -> socket.socket:

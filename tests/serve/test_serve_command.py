@@ -11,9 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
 from typer.testing import CliRunner
 
 from jaxcap.cli import app
+from jaxcap.serve.limits import Limits
+from jaxcap.serve.run import uvicorn_config
 
 PART = b'--xx\r\nContent-Disposition: form-data; name="image"\r\n\r\n%s\r\n--xx--\r\n'
 KIND = {"Content-Type": "multipart/form-data; boundary=xx"}
@@ -25,16 +28,20 @@ PATH = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPA
 def serve(tiny_run):
     servers = []
 
-    def begun(**environment):
+    def begun(*options, host="127.0.0.1", **environment):
         server = subprocess.Popen(
-            [sys.executable, "-c", COMMAND, "serve", str(tiny_run), "--port", "0"],
+            [
+                *(sys.executable, "-c", COMMAND, "serve", str(tiny_run)),
+                *("--port", "0", "--host", host, *options),
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": PATH, **environment},
         )
         servers.append(server)
-        return server, int(re.search(r"http://127\.0\.0\.1:(\d+)$", server.stdout.readline())[1])
+        address = server.stdout.readline()
+        return server, int(re.search(rf"http://{re.escape(host)}:(\d+)$", address)[1])
 
     yield begun
     for server in servers:
@@ -93,6 +100,18 @@ def test_it_may_be_ended_while_it_warms_up(serve):
     server.terminate()
     server.communicate(timeout=60)
     assert server.returncode == 0
+
+
+def test_names_at_any_address(serve):
+    _, port = serve("--name", "Captions.Example", host="0.0.0.0")
+    for name, status in (("captions.example", 200), ("localhost", 200), ("elsewhere.example", 403)):
+        assert ask(port, "GET", "/healthz", Host=name)[0] == status
+
+
+@pytest.mark.parametrize("seconds", [0.5, 60.0, 900.0])
+def test_a_request_has_its_time_when_the_server_is_stopped(seconds):
+    config = uvicorn_config(Starlette(), Limits(seconds=seconds))
+    assert config.timeout_graceful_shutdown > seconds
 
 
 def test_what_cannot_be_served(tiny_run, tmp_path):
