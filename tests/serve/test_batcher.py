@@ -1,7 +1,6 @@
 """The queue: who runs with whom, who waits for whom, and that every job has its own result."""
 
 import threading
-import time
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 
 import pytest
@@ -63,15 +62,14 @@ def test_what_waits_runs_together(batcher):
 
 def test_a_job_waits_for_others_and_not_for_ever(batcher):
     log = Log()
-    queue = batcher(log, wait=0.2)
-    begin = time.monotonic()
-    (one,) = queue.put("a", [1])
-    (two,) = queue.put("a", [2])
+    patient = batcher(log, size=2, wait=1000)
+    (one,) = patient.put("a", [1])
+    assert not log.began.wait(0.05)
+    (two,) = patient.put("a", [2])  # it is full
     assert [one.result(10)[1], two.result(10)[1]] == [1, 2]
     assert log.batches == [("a", [1, 2])]
-    assert time.monotonic() - begin >= 0.2
-    patient = batcher(log, size=2, wait=1000)
-    assert [f.result(10)[1] for f in patient.put("a", [3, 4])] == [3, 4]  # it is full
+    (alone,) = batcher(log, size=2, wait=0.01).put("a", [3])
+    assert alone.result(10) == ("a", 3)
 
 
 def test_a_cancelled_job_leaves(batcher):

@@ -2,7 +2,6 @@
 
 import logging
 
-import pytest
 from asking import ABOUT, BROKEN, as_form, as_json
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -125,7 +124,6 @@ def test_the_log_has_no_more_than_routes(client, photos, caplog):
     ]
 
 
-@pytest.mark.skipif(not STATIC.is_dir(), reason="the page is not there")
 def test_the_page_is_served(engine):
     client = TestClient(application(engine, ABOUT, token="secret"))
     for path, file in (("/", "index.html"), ("/docs", "docs.html")):
