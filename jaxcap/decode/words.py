@@ -63,7 +63,7 @@ class Words(NamedTuple):
         letters &= (jnp.arange(said.shape[-1]) < written)[None, None]
         before = jnp.concatenate([jnp.zeros_like(spaces[..., :1]), spaces[..., :-1]], axis=-1)
         count = jnp.cumsum(letters, axis=-1)
-        until = jnp.where(spaced | before, count - letters, 0)
+        until = jnp.where(spaced | before, count - letters.astype(count.dtype), 0)
         return letters, count - jax.lax.cummax(until, axis=until.ndim - 1)
 
 
