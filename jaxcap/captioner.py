@@ -54,7 +54,7 @@ class Captioner:
         self.model, self.variables, self._settings = model, variables, settings
         self._showing = Showing.of(config.data)
         self._program = lru_cache(PROGRAMS)(self._compiled)
-        self._reader = Reader(model, tokenizer, variables, config.data.max_len)
+        self._reader = Reader(model, tokenizer, config.data.max_len)
 
     @classmethod
     def load(
@@ -189,7 +189,7 @@ class Captioner:
           UserError: as `shown`; or a text is longer than the captions that the model knows.
         """
         rows = [self._reader.ids(text) for text in texts]
-        return self._reader.logps(self.shown(image, boxes), rows)
+        return self._reader.logps(self.variables, self.shown(image, boxes), rows)
 
     def explain(
         self, image: Photos, caption: Caption | str | None = None, boxes: Any = None
@@ -215,7 +215,7 @@ class Captioner:
         else:
             text, ids = caption.text, list(caption.ids)
             prompt = len(ids) - len(caption.tokens)
-        reading = self._reader.one(shown, ids)
+        reading = self._reader.one(self.variables, shown, ids)
         words = tuple(map(self.tokenizer.word, ids[prompt:]))
         photos = image if isinstance(image, list | tuple) else [image]
         pictures = photo_pictures(photos, self._showing)
@@ -228,7 +228,7 @@ class Captioner:
           shown: what `shown` made of an image.
           caption: of that or of any other.
         """
-        logps = np.asarray(self._reader.one(shown, caption.ids).logps)[0]
+        logps = np.asarray(self._reader.one(self.variables, shown, caption.ids).logps)[0]
         return logps[len(caption.ids) - len(caption.tokens) : len(caption.ids)]
 
     def _prompt(self, prompt: str) -> list[int]:

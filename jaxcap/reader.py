@@ -23,8 +23,8 @@ class Reader:
       longest: tokens of a caption with EOS, as many as the model knows.
     """
 
-    def __init__(self, model: CaptionModel, tokenizer: Tokenizer, variables: Any, longest: int):
-        self.longest, self._tokenizer, self._variables = longest, tokenizer, variables
+    def __init__(self, model: CaptionModel, tokenizer: Tokenizer, longest: int):
+        self.longest, self._tokenizer = longest, tokenizer
         self._read = partial(read, model, bos=tokenizer.bos)
         self._reading, self._scoring = jax.jit(self._read), jax.jit(self._logp)
 
@@ -42,16 +42,18 @@ class Reader:
             )
         return ids
 
-    def one(self, shown: Arrays, ids: Sequence[int]) -> Reading:
+    def one(self, variables: Any, shown: Arrays, ids: Sequence[int]) -> Reading:
         """What reading one caption leaves, filled up to the longest."""
         tokens, _ = self._filled([ids])
-        return self._reading(self._variables, jax.tree.map(lambda x: x[None], shown), tokens)
+        return self._reading(variables, jax.tree.map(lambda x: x[None], shown), tokens)
 
-    def logps(self, shown: Arrays, rows: Sequence[Sequence[int]]) -> Float[np.ndarray, " K"]:
+    def logps(
+        self, variables: Any, shown: Arrays, rows: Sequence[Sequence[int]]
+    ) -> Float[np.ndarray, " K"]:
         """The log-probability of each of K captions, in one pass."""
         tokens, mask = self._filled(rows)
         batch = jax.tree.map(lambda x: x[None], shown)
-        return np.asarray(self._scoring(self._variables, batch, tokens, mask))
+        return np.asarray(self._scoring(variables, batch, tokens, mask))
 
     def _filled(
         self, rows: Sequence[Sequence[int]]

@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 
 from jaxcap import main
-from jaxcap.writers.jsonl import Jsonl
+from jaxcap.writers import Writers
 
 
 def arm(name: str, step: int, checkpoints: Path) -> None:
     """Send the signal when the metrics of the step are written and the first save is whole."""
-    write = Jsonl.scalars
+    write = Writers.scalars
 
     def write_and_die(self, at, numbers):
         write(self, at, numbers)
@@ -21,7 +21,7 @@ def arm(name: str, step: int, checkpoints: Path) -> None:
                 time.sleep(0.01)
             os.kill(os.getpid(), signal.Signals[name])
 
-    Jsonl.scalars = write_and_die
+    Writers.scalars = write_and_die
 
 
 if __name__ == "__main__":

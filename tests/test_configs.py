@@ -44,6 +44,7 @@ ARGUMENTS = [
     ("coco", "g"),
     ("coco", "runlocal"),
     ("finetune", "{run}"),
+    ("own", "x"),
     ("scst", "{run}"),
 ]
 SYSTEMS = [  # that were published, by others
