@@ -16,6 +16,7 @@ from jaxcap.models import build
 from jaxcap.run import Run
 from jaxcap.state import init_variables
 
+COMMITTED = "commit_success.txt"
 USE = """\
 from jaxcap import Captioner
 
@@ -51,6 +52,10 @@ def slim(run_dir: str | Path, out_dir: str | Path, license: str = "") -> None:
         source = f"step {step} of {run.path.name}, in bfloat16"
         small.save_imported(params, stats, {"source": source, "license": license}, step)
         small.close()
+        for mark in new.rglob(
+            COMMITTED
+        ):  # orbax tells the folder in them; that they are there counts
+            write_text(mark, "Committed.\n")
         if (run.path / SCORES).is_file():
             shutil.copyfile(run.path / SCORES, new / SCORES)
         write_text(new / "README.md", model_card(run, config, step, USE, license=license))
