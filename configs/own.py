@@ -3,12 +3,12 @@
 Command   python -m jaxcap.main --config=configs/own.py:my/table.csv --workdir=runs/own
           The table has a header image,caption and a row for each caption; see the README
 Hardware  2 CPU cores, 4 GiB of memory
-Time      see docs/first-hour.md
+Time      3 min 39 s with 80 photographs of five captions each
 Score     of the data
 
-The encoder stays as it is, so its memories are kept, and a step takes a second. Words are those of
-the captioner in the box (2,543, of Flickr8k): others cannot be learnt. To learn other words or with
-more data train configs/flickr8k.py on --config.data.source=csv:my/table.csv from the beginning.
+The encoder stays as it is, so its memories are kept. Words are those of the captioner in the box
+(2,543, of Flickr8k): others cannot be learnt. To learn other words or with more data train
+configs/flickr8k.py on --config.data.source=csv:my/table.csv from the beginning.
 """
 
 from ml_collections import ConfigDict

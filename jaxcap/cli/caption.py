@@ -30,9 +30,7 @@ def caption(
     is_diverse: Annotated[
         bool, typer.Option("--diverse", help="Of --num: that say different things.")
     ] = False,
-    prefix: Annotated[
-        str, typer.Option("--prefix", "--prompt", help='What they begin with: "a photo of".')
-    ] = "",
+    prefix: Annotated[str, typer.Option(help='What they begin with: "a photo of".')] = "",
     beams: Beams = None,
     min_words: Annotated[int | None, typer.Option(min=0, help="The prefix counts.")] = None,
     max_words: Annotated[int | None, typer.Option(min=1, help="The prefix counts.")] = None,
@@ -114,6 +112,7 @@ def caption(
             is_diverse,
             confidence,
             allow_url,
+            overwrite,
         )
         files = (*of_drawings, sidecar, table, jsonl)
         if output is None or any(here) or any(word is not None for word in files):

@@ -197,10 +197,12 @@ def test_without_a_run_the_captioner_in_the_box_captions(photos):
         (("--min-words", "40"), "min_words is 40; captions have at most 6 tokens"),
         (("--prefix", "a red circle", "--max-words", "2"), "has 3 words, and max_words is 2"),
         (("--input", "list.txt", "--output", "o", "--confidence"), "--input is captioned to"),
+        (("--input", "list.txt", "--output", "o", "--overwrite"), "--input is captioned to"),
     ],
 )
 def test_what_cannot_be_asked_is_said(tiny_run, photos, words, message):
-    result = command("caption", tiny_run, photos / "b.png", *words)
+    photo = [] if "--input" in words else [photos / "b.png"]
+    result = command("caption", tiny_run, *photo, *words)
     assert (result.exit_code, message in result.stderr) == (2, True)
 
 

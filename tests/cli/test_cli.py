@@ -56,7 +56,7 @@ def test_caption_prints_each_image_with_its_captions_and_scores(tiny_run, captio
 
 def test_caption_json_has_a_line_an_image(tiny_run, captioner, photos):
     paths = (photos / "b.png", photos / "deep" / "a.PNG")
-    options = ("--num", 2, "--max-length", 3, "--prompt", "<layout>", "--json")
+    options = ("--num", 2, "--max-length", 3, "--prefix", "<layout>", "--json")
     result = command("caption", tiny_run, *paths, *options)
     assert result.exit_code == 0, result.output
     found = lines(result)
