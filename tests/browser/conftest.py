@@ -27,15 +27,15 @@ def talkative(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-# Playwright has an event loop in this thread: both end before other folders' tests begin.
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def server(talkative):
     with serving(talkative) as address:
         yield address
 
 
-@pytest.fixture(scope="package")
-def browser(server):
+# Playwright keeps an event loop in this thread, where no other can run: it ends with each file.
+@pytest.fixture(scope="module")
+def browser():
     with chromium() as browser:
         yield browser
 

@@ -179,7 +179,7 @@ def test_prompts_of_different_lengths(name, pairs):
 @pytest.mark.parametrize("name", ["blip"])
 def test_a_prompt_in_words(name, pairs):
     theirs, ours = pairs(name).theirs, pairs(name).ours
-    found = ours(PHOTOS, prompt="w14 w15 w16", max_length=6)
+    found = ours(PHOTOS, prompt="w14 w15 w16", max_len=6)
     expected = theirs.generate(theirs.pixels(PHOTOS), (14, 15, 16), max_new_tokens=6)
     tokenizer = hf.AutoTokenizer.from_pretrained(pairs(name).folder / "source")
     for ((score, tokens),), (caption,) in zip(expected, found, strict=True):
