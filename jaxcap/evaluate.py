@@ -32,7 +32,7 @@ class Evaluation:
     Attributes:
       predictions: image id -> caption, the best of the search.
       scores: by the reference scorer's names, as it gives them.
-      checks: signs of a collapsed model (see `jaxcap.metrics.report.collapse`).
+      checks: signs of a collapsed model (see `jaxcap.metrics.collapse.collapse`).
       signature: the protocol.
       unreadable: image id -> why it could not be read, of those that are in no score for that.
       lacking: scores that were asked for and not computed, and what they need.

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from jaxcap.checkpoint import BEST_BY
 from jaxcap.data.pipeline import left_out, train_batches, trouble
 from jaxcap.evaluate import Evaluation, write
 from jaxcap.experiment import Experiment
@@ -39,7 +40,8 @@ def train(config: ConfigDict, workdir: str | Path) -> bool:
       Whether the run has all of its steps; if not, it was stopped.
 
     Raises:
-      UserError: a mistake in the config, or a loss that is no longer finite.
+      UserError: a mistake in the config, a loss that is no longer finite, or drawn captions that
+        are past the bounds of the objective.
     """
     run = Run(workdir)
     experiment = Experiment.open(config, run)
@@ -65,11 +67,14 @@ def train(config: ConfigDict, workdir: str | Path) -> bool:
         # Opens the evaluation data too: what is wrong with either shows now, not after hours.
         console.print(f"Search    {experiment.search.signature()}")
         run.save_config(config)  # not before all of it is known to be right for the run
-        if latest is None:
-            run.save(state)  # so that there is always something to go back to
-        else:
+        if latest is not None:
             console.print(f"Going on from step {latest} of {run.path}")
-        with Writers(run.path, int(state.step), config.writers) as writers:
+        first = 0 if latest is None else latest + 1
+        with Writers(run.path, first, config.writers) as writers:
+            if latest is None and config.init_from:  # it may be the best there will be
+                _evaluate(experiment, run, state, 0, writers, whole=False)
+            elif latest is None:
+                run.save(state)  # so that there is always something to go back to
             done = _loop(experiment, run, state, mesh, writers)
             run.wait()  # what follows may be as slow as the network is
     return done
@@ -119,17 +124,16 @@ def _loop(
                 "save": step % config.checkpoint_every == 0 or last or stopping,
             }
             if any(due.values()):
+                if lost:
+                    first = trouble(example.view, example.source, lost[0])
+                    console.print(f"  {len(lost)} unreadable images; the first: {first}")
                 numbers = window.close(step, run, config.objective)  # may end the run
                 numbers |= clock.read(len(window) * config.batch_size, captions)
                 writers.scalars(step, numbers)
                 bar.show(step, numbers, clock.seconds_a_step(len(window)) * (config.steps - step))
-                if lost:
-                    first = trouble(example.view, example.source, lost[0])
-                    console.print(f"  {len(lost)} unreadable images; the first: {first}")
                 window, lost = Window(step), []
             if due["eval"]:
-                found = _evaluate(experiment, run, state, step, writers, whole=last)
-                run.save(state, {"CIDEr": found.scores["CIDEr"]})
+                _evaluate(experiment, run, state, step, writers, whole=last)
                 if config.writers:  # by all processes, as below
                     writers.samples(step, sampler(state.variables()))
             elif due["save"]:
@@ -149,17 +153,23 @@ def _loop(
 
 def _evaluate(
     experiment: Experiment, run: Run, state: TrainState, step: int, writers: Writers, whole: bool
-) -> Evaluation:
-    images = 0 if whole else experiment.config.eval.images
-    also = ("METEOR",) if whole else ()
-    found = experiment.evaluate(state.variables(), step, images=images, also=also)
+) -> None:
+    """Score the state, and save it with its score."""
+    images = experiment.config.eval.images
+
+    def scored(images: int, also: Sequence[str] = ()) -> Evaluation:
+        return experiment.evaluate(state.variables(), step, images=images, also=also)
+
+    found = scored(0, ("METEOR",)) if whole else scored(images)
     writers.scalars(step, {f"eval/{name}": number for name, number in found.scores.items()})
     if jax.process_index() == 0:
         print_scores(found, step)
         if whole:
             write(found, run.path)
             draw_samples(found, experiment.eval_example, run.path / "samples.png")
-    return found
+    # Whether a checkpoint is the best is asked of the same images each time.
+    ranked = scored(images) if whole and images else found
+    run.save(state, {BEST_BY: ranked.scores[BEST_BY]})
 
 
 def _reconstruct(experiment: Experiment, run: Run, state: TrainState) -> None:

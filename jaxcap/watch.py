@@ -66,7 +66,8 @@ class Window:
                 "optim.warmup or set optim.clip, and start the same command again."
             )
         numbers = {name: float(np.mean(rows)) for name, rows in stacked.items()}
-        _check_drawn(numbers, step, run, objective)
+        if numbers["tokens"]:  # without an image that can be read, nothing is drawn
+            _check_drawn(numbers, step, run, objective)
         return numbers | {"unreadable": float(stacked["unreadable"].sum())}
 
 

@@ -140,7 +140,9 @@ def test_scst_trains_a_run_further_on_what_it_draws(tiny_run, tmp_path):
     config.objective.samples = 2
     train(config, tmp_path / "run")
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
-    assert {"reward", "reward_greedy", "kl"} <= json.loads(lines[0]).keys()
+    first, trained, *_ = map(json.loads, lines)
+    assert (first["step"], trained["step"]) == (0, 2)
+    assert {"reward", "reward_greedy", "kl"} <= trained.keys()
     with pytest.raises(UserError, match=r"Name a run: --config=configs/scst.py:RUN"):
         load("scst")
 

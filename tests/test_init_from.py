@@ -1,5 +1,6 @@
 """A run that starts from another: it has its model and its words, and needs it no longer."""
 
+import dataclasses
 import json
 import shutil
 
@@ -43,6 +44,41 @@ def test_its_first_step_is_the_best_of_the_other(child, tiny_run):
     image, texts = photographs(1)[0], ["a red circle", "a small blue square"]
     np.testing.assert_array_equal(first.logp(image, texts), other.logp(image, texts))
     assert (last.logp(image, texts) != other.logp(image, texts)).all()
+
+
+@pytest.mark.parametrize(("later", "best"), [(0.4, 0), (0.6, 2)])
+def test_what_it_starts_from_is_its_best_until_something_is_better(
+    tiny_run, tmp_path, monkeypatch, later, best
+):
+    scores, evaluate = iter((0.5, later)), Experiment.evaluate
+
+    def scored(*args, **how):
+        found = evaluate(*args, **how)
+        return dataclasses.replace(found, scores=found.scores | {"CIDEr": next(scores)})
+
+    monkeypatch.setattr(Experiment, "evaluate", scored)
+    train(starting(tiny_run), tmp_path)
+    assert Run(tmp_path).steps() == [0, 2]
+    assert Run(tmp_path).best_step() == best
+    first, *_ = map(json.loads, (tmp_path / "metrics.jsonl").read_text().splitlines())
+    assert (first["step"], first["eval/CIDEr"]) == (0, 0.5)
+
+
+def test_checkpoints_compete_on_the_same_images(tiny_run, tmp_path, monkeypatch):
+    """The last evaluation is of the whole split, whose CIDEr is another than that of a part."""
+    evaluate = Experiment.evaluate
+
+    def scored(self, variables, step, images=0, also=()):
+        found = evaluate(self, variables, step, images=images, also=also)
+        return dataclasses.replace(found, scores=found.scores | {"CIDEr": step + 0.1 * images})
+
+    monkeypatch.setattr(Experiment, "evaluate", scored)
+    config = starting(tiny_run)
+    config.eval.images = 3
+    train(config, tmp_path)
+    manager = Run(tmp_path).manager
+    assert [manager.metrics(step)["CIDEr"] for step in (0, 2)] == pytest.approx([0.3, 2.3])
+    assert json.loads((tmp_path / "scores.json").read_text())["scores"]["CIDEr"] == 2
 
 
 def test_it_speaks_with_the_words_of_the_other_and_keeps_what_an_import_kept(child, tiny_run):

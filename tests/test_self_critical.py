@@ -10,7 +10,7 @@ from jaxcap.experiment import Experiment
 from jaxcap.metrics.cider import Idf, cider
 from jaxcap.models.shown import Shown
 from jaxcap.objective.cross_entropy import cross_entropy
-from jaxcap.objective.self_critical import Given, make_drawing, others, policy
+from jaxcap.objective.self_critical import Given, logp_of, make_drawing, others, policy
 from jaxcap.reward.codes import reference_words
 from jaxcap.reward.example import split_prompts
 from jaxcap.run import Run
@@ -116,6 +116,16 @@ def test_the_divergence_is_taken_from_the_first_model(opened, draw):
     _, means = draw(rows, state.variables(state.anchor))
     assert abs(float(means["kl"])) < 1e-3
     plain, moved = draw(rows, another)
+    # In each image another place: the first has always the likeliest caption.
+    place = np.asarray(rows["index"])[:, None, None] % SAMPLES
+    tokens, mask = (np.take_along_axis(plain[name], place, axis=1) for name in ("tokens", "mask"))
+    asked = {name: jnp.asarray(leaf) for name, leaf in rows.items()}, tokens, mask
+    model = policy(experiment.model, experiment.config, experiment.tokenizer)
+    now, then = (
+        logp_of(model, each, *asked, experiment.tokenizer.bos)
+        for each in (state.variables(state.trained), another)
+    )
+    assert moved["kl"] == pytest.approx(float((now - then).mean()), rel=1e-3)
     assert moved["kl"] > 0.05
 
     experiment.config.reward.kl = 1.0
@@ -180,6 +190,14 @@ def test_the_words_that_the_search_suppresses_are_never_drawn(opened):
     assert likely[0] in said
     assert not np.isin(said, config.search.suppress).any()
     assert np.isin(said, experiment.tokenizer.banned).any()  # which nobody suppresses here
+
+
+def test_a_search_for_longer_captions_than_usual_is_that_of_the_run(opened):
+    experiment, *_ = opened
+    config = experiment.config.copy_and_resolve_references()
+    config.data.max_len, config.search.min_len = 64, 40
+    del config.search["max_len"]  # by default it is as long as the model has seen
+    assert policy(experiment.model, config, experiment.tokenizer).never
 
 
 def test_captions_may_be_measured_by_the_greedy_one(opened, found):

@@ -42,7 +42,7 @@ def score(
     as all others together; SPICE needs Java and Stanford CoreNLP besides, and 8 GB of memory.
     """
     from jaxcap.metrics.files import read_predictions, read_references
-    from jaxcap.metrics.report import protocol_of
+    from jaxcap.metrics.report import check_images, protocol_of
     from jaxcap.metrics.report import score as scored
     from jaxcap.metrics.significance import compared, intervals
     from jaxcap.progress import waiting
@@ -50,20 +50,35 @@ def score(
 
     if per_image is not None and not per_image.absolute().parent.is_dir():
         raise UserError(f"There is no folder {per_image.absolute().parent} for {per_image.name}.")
-    said, expected = read_predictions(predictions), read_references(references)
+    if per_image is not None and per_image.is_dir():
+        raise UserError(f"--csv {per_image} is a folder; expected a file, such as scores.csv.")
+    expected = read_references(references)
+
+    def read(file: Path) -> dict[str, str]:
+        said = read_predictions(file)
+        try:
+            check_images(said, expected)
+        except UserError as error:
+            raise UserError(f"{file}: {error}") from error
+        return said
+
+    said, others = read(predictions), None if against is None else read(against)
     also = [name for name, asked in (("METEOR", meteor), ("SPICE", spice)) if asked]
     compare = {}
     with waiting(f"Scoring {len(said):,} captions"):
         report = scored(said, expected, also)
-        if against is not None:
-            other = scored(read_predictions(against), expected, also)
+        lacking = dict(report.lacking)
+        if others is not None:
+            other = scored(others, expected, also)
+            for name, why in other.lacking.items():
+                lacking.setdefault(name, f"for {against}: {why}")
             compare = {k: v._asdict() for k, v in compared(report, other, resamples, seed).items()}
         sure = intervals(report, resamples, seed)
     found = {
         "scores": report.corpus,
         "intervals": sure,
         "against": compare,
-        "lacking": dict(report.lacking),
+        "lacking": lacking,
         "signature": signature(
             references_file=references.name,
             images=len(said),
@@ -74,9 +89,9 @@ def score(
             seed=seed,
         ),
     }
+    typer.echo(json.dumps(found) if as_json else _told(found))
     if per_image is not None:
         _write_csv(report, per_image)
-    typer.echo(json.dumps(found) if as_json else _told(found))
 
 
 def _told(found: dict) -> str:
@@ -93,7 +108,11 @@ def _told(found: dict) -> str:
 
 
 def _write_csv(report: "Report", file: Path) -> None:
-    """A row for each image, written whole or not at all."""
+    """A row for each image, written whole or not at all.
+
+    Raises:
+      UserError: the file cannot be written.
+    """
     from jaxcap.atomic import write_text
 
     rows = io.StringIO()
@@ -101,4 +120,7 @@ def _write_csv(report: "Report", file: Path) -> None:
     writer.writerow(["image_id", *report.names])
     for image, scores in report.per_image.items():
         writer.writerow([image, *(f"{number:.6f}" for number in scores.values())])
-    write_text(file, rows.getvalue())
+    try:
+        write_text(file, rows.getvalue())
+    except OSError as error:
+        raise UserError(f"{file} cannot be written: {error}") from error

@@ -37,8 +37,6 @@ class Idf:
 
 def ngrams(words: Sequence[str]) -> Counter[Ngram]:
     """How often each n-gram, n = 1 to 4, stands in a caption."""
-    # The scorer splits at any space here: the no-break space of "3 1/2" makes two words.
-    words = " ".join(words).split()
     counts: Counter[Ngram] = Counter()
     for n in range(1, _ORDER + 1):
         counts.update(zip(*(words[i:] for i in range(n)), strict=False))

@@ -1,6 +1,7 @@
 """How sure scores are: what they would have been on other images like these."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -57,11 +58,15 @@ def compared(
       resamples: exchanges that are drawn.
       seed: of the draws.
 
+    Returns:
+      The scores that both have.
+
     Raises:
       UserError: the images are not the same.
     """
-    if report.images != other.images or report.names != other.names:
-        raise UserError("Two systems are compared on the same images with the same metrics only.")
+    if report.images != other.images:
+        raise UserError("Two systems are compared on the same images only.")
+    report, other = _common(report, other), _common(other, report)
     every = np.ones((1, len(report.images)))
     difference = report.of_sums(every) - other.of_sums(every)
     rng = np.random.default_rng(seed)
@@ -75,6 +80,11 @@ def compared(
         name: Compared(*row)
         for name, row in zip(report.names, np.stack([difference[0], p], 1).tolist(), strict=True)
     }
+
+
+def _common(report: Report, other: Report) -> Report:
+    """Without what the other lacks."""
+    return replace(report, tallies=tuple(t for t in report.tallies if {*t.names} <= {*other.names}))
 
 
 def _mixed(

@@ -24,6 +24,7 @@ from ml_collections import ConfigDict
 from jaxcap.data.text import Tokenizer
 from jaxcap.decode import Captions, Search
 from jaxcap.decode.captions import find, settled
+from jaxcap.decode.hypotheses import gather
 from jaxcap.models.captioning import CaptionModel, caption_logp
 from jaxcap.models.shown import Shown
 from jaxcap.partition import by_device
@@ -56,7 +57,7 @@ class Drawn(flax.struct.PyTreeNode):
       tokens, mask: as those of the data.
       logp: of the whole caption.
       divergence: how much likelier than by the first model; 0 where that is not asked. Where only
-        the log tells of it, of the first caption alone.
+        the log tells of it, of one caption alone.
       reward: of the caption; and of the greedy one.
     """
 
@@ -79,7 +80,8 @@ def policy(model: CaptionModel, config: ConfigDict, tokenizer: Tokenizer) -> Cap
       config: of the experiment, with the temperature, and with its search.
       tokenizer: that knows which words say nothing, if the search does not.
     """
-    search = settled(Search.of(**config.search.to_dict()), tokenizer)
+    search = Search.of(**{"max_len": config.data.max_len, **config.search.to_dict()})
+    search = settled(search, tokenizer)
     return model.clone(temperature=config.objective.temperature, never=search.suppress)
 
 
@@ -116,10 +118,12 @@ def make_drawing(
         logp = jnp.where(mask, samples.logps, 0).sum(axis=-1)
         divergence = jnp.zeros_like(logp)
         if given.anchor is not None:
-            asked = slice(None if config.reward.kl else 1)
-            tokens, real = samples.tokens[:, asked], mask[:, asked]
-            anchor = logp_of(model, given.anchor, batch, tokens, real, tokenizer.bos)
-            divergence = logp[:, asked] - anchor
+            asked = samples.tokens, mask, logp
+            if not config.reward.kl:  # the likeliest come first: of each image another place
+                place = batch["index"][:, None] % its.samples
+                asked = jax.tree.map(lambda leaf: gather(leaf, place), asked)
+            tokens, real, now = asked
+            divergence = now - logp_of(model, given.anchor, batch, tokens, real, tokenizer.bos)
         return Drawn(
             tokens=samples.tokens,
             mask=mask,

@@ -47,18 +47,18 @@ class Writers:
 
     Args:
       folder: the run directory.
-      start: the step that the run goes on from.
+      first: the first step that is written; what is there of it and of later ones is forgotten.
       names: of `WRITERS`, besides metrics.jsonl.
     """
 
-    def __init__(self, folder: Path, start: int, names: Sequence[str] = ()):
+    def __init__(self, folder: Path, first: int, names: Sequence[str] = ()):
         self._writers: dict[str, Writer] = {}
         if jax.process_index() != 0:
             return
         makers: dict[str, Callable[[Path, int], Writer]] = {"metrics.jsonl": Jsonl}
         for name, make in (makers | {name: WRITERS[name] for name in names}).items():
             try:
-                self._writers[name] = make(folder, start)
+                self._writers[name] = make(folder, first)
             except Exception as error:
                 _tell(name, error)
 

@@ -11,11 +11,11 @@ from jaxcap.writers.writer import Sample
 class Jsonl:
     """See `jaxcap.writers.writer.Writer`; samples are no numbers, and have no line."""
 
-    def __init__(self, folder: Path, start: int):
+    def __init__(self, folder: Path, first: int):
         self._file = folder / "metrics.jsonl"
         if self._file.exists():
             lines = self._file.read_text(encoding="utf-8").splitlines()
-            write_text(self._file, "".join(f"{line}\n" for line in lines if _until(line, start)))
+            write_text(self._file, "".join(f"{line}\n" for line in lines if _before(line, first)))
 
     def scalars(self, step: int, numbers: Mapping[str, float]) -> None:
         """Append a line."""
@@ -29,8 +29,8 @@ class Jsonl:
         """Nothing: each line was written when it came."""
 
 
-def _until(line: str, step: int) -> bool:
+def _before(line: str, step: int) -> bool:
     try:
-        return json.loads(line)["step"] <= step
+        return json.loads(line)["step"] < step
     except (ValueError, KeyError):  # the line that a kill cut short
         return False

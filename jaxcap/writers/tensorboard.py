@@ -23,13 +23,13 @@ class TensorBoard:
 
     package = "tensorboardX"
 
-    def __init__(self, folder: Path, start: int):
+    def __init__(self, folder: Path, first: int):
         from tensorboardX.event_file_writer import EventsWriter
         from tensorboardX.proto.event_pb2 import SessionLog
 
-        self._file = EventsWriter(str(folder / "events"), f".{start}")
+        self._file = EventsWriter(str(folder / "events"), f".{first}")
         # TensorBoard forgets what earlier files have of the steps that are done again.
-        self._write(start + 1, session_log=SessionLog(status=SessionLog.START))
+        self._write(first, session_log=SessionLog(status=SessionLog.START))
 
     def scalars(self, step: int, numbers: Mapping[str, float]) -> None:
         """Curves by their names."""

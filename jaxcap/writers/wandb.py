@@ -21,7 +21,7 @@ class WandB:
 
     package = "wandb"
 
-    def __init__(self, folder: Path, start: int):
+    def __init__(self, folder: Path, first: int):
         import wandb
 
         file = folder / ID

@@ -25,8 +25,8 @@ class Sample(NamedTuple):
 class Writer(Protocol):
     """One place that the numbers and samples of a run are written to; only process 0 has any.
 
-    It is made of the run directory, which has its config.json by then, and of the step that the run
-    goes on from: steps after that one are done again, whatever an earlier start wrote of them.
+    It is made of the run directory, which has its config.json by then, and of the first step that
+    it will be given: from there on all is done again, whatever an earlier start wrote of it.
     """
 
     def scalars(self, step: int, numbers: Mapping[str, float]) -> None:

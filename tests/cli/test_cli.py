@@ -169,8 +169,7 @@ def test_score_tells_how_sure_scores_are_and_compares_two_systems(tmp_path):
         "other": dict.fromkeys(references, "a dog runs"),
     }
     for name, said in systems.items():
-        rows = [{"image_id": image, "caption": caption} for image, caption in said.items()]
-        (tmp_path / f"{name}.json").write_text(json.dumps(rows))
+        (tmp_path / f"{name}.json").write_text(json.dumps(rows_of(said)))
     (tmp_path / "refs.json").write_text(json.dumps(references))
     files = ("score", tmp_path / "mine.json", tmp_path / "refs.json", "--resamples", "100")
     more = ("--against", tmp_path / "other.json", "--csv", tmp_path / "each.csv", "--seed", "3")
@@ -188,6 +187,31 @@ def test_score_tells_how_sure_scores_are_and_compares_two_systems(tmp_path):
     alone = command(*files, "--no-meteor", "--no-spice")
     assert not re.search("METEOR|SPICE", alone.stdout)
     assert "(p " not in alone.stdout
+
+    (tmp_path / "less.json").write_text(json.dumps(rows_of(systems["mine"])[1:]))
+    refused = command(*files, "--against", tmp_path / "less.json")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert f"{tmp_path / 'less.json'}: 1 of 12 images of the references" in refused.stderr
+    refused = command(*files, "--csv", tmp_path)
+    assert (refused.exit_code, "is a folder; expected a file" in refused.stderr) == (2, True)
+
+
+def rows_of(said):
+    return [{"image_id": image, "caption": caption} for image, caption in said.items()]
+
+
+def test_scores_are_told_though_their_table_cannot_be_written(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError("No space left on device")
+
+    (tmp_path / "said.json").write_text(json.dumps(rows_of({"1": "a dog"})))
+    (tmp_path / "refs.json").write_text(json.dumps({"1": ["a dog"]}))
+    monkeypatch.setattr("jaxcap.atomic.write_text", full)
+    files = (tmp_path / "said.json", tmp_path / "refs.json", "--csv", tmp_path / "each.csv")
+    told = command("score", *files, "--no-meteor", "--no-spice")
+    assert told.exit_code == 2
+    assert "Bleu_1   1.0000" in told.stdout
+    assert "each.csv cannot be written: No space left on device" in told.stderr
 
 
 def test_eval_of_a_file_of_predictions_scores_it_alike(evaluated, tmp_path):

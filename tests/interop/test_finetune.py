@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,7 @@ def tuned(tmp_path_factory):
         check=False,
     )
     assert trained.returncode == 0, trained.stderr
+    shutil.rmtree(run / "checkpoints" / "0")  # two photographs do not tell which is the better
     told += convert(run, out, "--to", "hf")
     return SimpleNamespace(folder=folder, run=run, out=out, before=before, told=told)
 

@@ -48,6 +48,7 @@ def penalty(chunks, words):
     ("prediction", "reference", "expected"),
     [
         ("the dog", "the dog", 1),
+        ("dog \ud83d", "dog", mean(1 / 2, 1) * penalty(1, 1)),  # half a character, as JSON may have
         ("dog", "sofa", 0),
         ("", "dog", 0),
         ("dog", "", 0),

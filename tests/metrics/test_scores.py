@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxcap.metrics.bleu import bleu, bleu_counts
-from jaxcap.metrics.cider import Idf, cider, ngrams
+from jaxcap.metrics.cider import Idf, cider
 from jaxcap.metrics.rouge import longest_common_subsequence, rouge_l
 
 sentences = st.lists(st.sampled_from("abcde"), max_size=12)
@@ -104,13 +104,6 @@ def test_idf_counts_images_not_captions():
     assert idf.weights[("a",)] == pytest.approx(math.log(3 / 2))
     assert idf.weights[("a", "b")] == pytest.approx(math.log(3))
     assert idf.unseen == pytest.approx(math.log(3))
-
-
-def test_ngrams_part_at_a_no_break_space():
-    assert ngrams(["3\u00a01/2", "cups"]) == {
-        **{("3",): 1, ("1/2",): 1, ("cups",): 1},
-        **{("3", "1/2"): 1, ("1/2", "cups"): 1, ("3", "1/2", "cups"): 1},
-    }
 
 
 def plain_cider(prediction, references, corpus):

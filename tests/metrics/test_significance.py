@@ -77,6 +77,14 @@ def test_scores_of_captions_have_intervals_around_them():
         assert each.p < 0.02, name
 
 
+def test_what_one_of_them_lacks_is_not_compared():
+    captions = {"1": "a dog runs", "2": "a cat"}
+    report = score(captions, {image: [said] for image, said in captions.items()})
+    less = Report(report.images, report.tallies[1:], {})
+    assert {*report.names} - {*compared(report, less)} == {*report.tallies[0].names}
+    assert compared(report, less, 10).keys() == compared(less, report, 10).keys()
+
+
 def test_other_images_are_not_compared():
     with pytest.raises(UserError, match="the same images"):
         compared(of_numbers([1.0, 2.0]), of_numbers([1.0, 2.0, 3.0]))

@@ -26,10 +26,10 @@ def test_numbers_are_there_as_soon_as_they_are_written(tmp_path):
 
 def test_steps_that_are_done_again_take_the_place_of_the_old_ones(tmp_path):
     """TensorBoard forgets what was written of steps from that of a START on."""
-    for start in (0, 4):
-        writer = TensorBoard(tmp_path, start)
-        for step in range(start + 1, start + 7):
-            writer.scalars(step, {"loss": float(start)})
+    for first in (0, 5):
+        writer = TensorBoard(tmp_path, first)
+        for step in range(first, first + 6):
+            writer.scalars(step, {"loss": float(first)})
         writer.close()
     kept = {}
     for event in events(tmp_path):
@@ -38,7 +38,7 @@ def test_steps_that_are_done_again_take_the_place_of_the_old_ones(tmp_path):
         for value in event.summary.value:
             assert event.step not in kept
             kept[event.step] = value.simple_value
-    assert kept == {step: 0.0 if step <= 4 else 4.0 for step in range(1, 11)}
+    assert kept == {step: 0.0 if step < 5 else 5.0 for step in range(11)}
 
 
 def test_samples_are_images_with_their_captions(tmp_path):

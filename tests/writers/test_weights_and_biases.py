@@ -19,10 +19,10 @@ from pathlib import Path
 from PIL import Image
 from jaxcap.writers.wandb import WandB
 from jaxcap.writers.writer import Sample
-folder, start = Path(sys.argv[1]), int(sys.argv[2])
-writer = WandB(folder, start)
-for step in range(start + 1, start + 4):
-    writer.scalars(step, {"loss": 1 / step})
+folder, first = Path(sys.argv[1]), int(sys.argv[2])
+writer = WandB(folder, first)
+for step in range(first, first + 3):
+    writer.scalars(step, {"loss": float(step)})
     writer.samples(step, [Sample(Image.new("RGB", (24, 24), (step, 9, 9)), "a square", None)])
 writer.close()
 """
@@ -67,8 +67,8 @@ def asked(monkeypatch):
 
 
 def test_every_start_of_a_run_goes_on_with_the_same_one(run, asked, monkeypatch):
-    for start in (0, 4):
-        WandB(run, start).close()
+    for step in (0, 5):
+        WandB(run, step).close()
     other = run.parent / "other"
     other.mkdir()
     (other / "config.json").write_text("{}")
@@ -114,15 +114,15 @@ def test_without_a_network_the_run_goes_on_without_it(run, asked, monkeypatch, c
 def test_offline_the_real_one_keeps_two_starts_as_one_run(run, monkeypatch):
     pytest.importorskip("wandb", reason="needs Weights & Biases: pip install 'jaxcap[wandb]'")
     monkeypatch.setenv("WANDB_MODE", "offline")
-    for start in (0, 2):
-        command = [sys.executable, "-c", OFFLINE, str(run), str(start)]
+    for first in (0, 2):
+        command = [sys.executable, "-c", OFFLINE, str(run), str(first)]
         subprocess.run(command, check=True, capture_output=True, timeout=120)
     name = (run / "wandb_id").read_text().strip()
     kept = sorted((run / "wandb").glob("offline-run-*"))
     assert len(kept) == 2
-    for start, folder in zip((0, 2), kept, strict=True):
+    for first, folder in zip((0, 2), kept, strict=True):
         assert folder.name.endswith(f"-{name}")
         assert (folder / f"run-{name}.wandb").stat().st_size > 1000
         images = sorted((folder / "files" / "media" / "images").iterdir())
         steps = [int(image.name.split("_")[1]) for image in images]
-        assert steps == list(range(start + 1, start + 4))
+        assert steps == list(range(first, first + 3))

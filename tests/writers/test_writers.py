@@ -73,7 +73,7 @@ def test_only_the_first_process_writes(tmp_path, monkeypatch):
 def test_what_a_killed_run_wrote_of_later_steps_is_dropped(tmp_path):
     steps = "".join(f'{{"step": {step}}}\n' for step in range(1, 7))
     (tmp_path / "metrics.jsonl").write_text(steps + '{"step": 7, "lo')
-    Jsonl(tmp_path, 4).scalars(5, {"loss": 0.5})
+    Jsonl(tmp_path, 5).scalars(5, {"loss": 0.5})
     assert [line["step"] for line in lines(tmp_path)] == [1, 2, 3, 4, 5]
     assert lines(tmp_path)[-1] == {"step": 5, "loss": 0.5}
 

@@ -64,7 +64,7 @@ def _phrases(captions: Iterable[Sequence[str]]) -> set[bytes]:
     """
     found = set()
     for words in captions:
-        parts = [word.encode() for word in words]
+        parts = [word.encode(errors="surrogatepass") for word in words]
         for start in range(len(parts)):
             phrase = parts[start]
             found.add(phrase + b"\n")
