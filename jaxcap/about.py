@@ -41,11 +41,12 @@ def about(run: Run) -> dict[str, Any]:
 
 def network(config: ConfigDict) -> dict[str, Any]:
     """Its parts, and what it is shown of a photograph."""
-    shown = f"{config.data.image_size} x {config.data.image_size} pixels"
+    stage = config.model.stage
     return {
         "Encoder": _described(config.model.encoder),
+        **({"Stage": _described(stage)} if stage.name else {}),
         "Decoder": _described(config.model.decoder),
-        "Shown": f"{shown}, {config.data.fit}, {config.data.resample}",
+        "Shown": _shown(config.data),
     }
 
 
@@ -74,6 +75,15 @@ def public(source: str) -> str:
     """A source of data without the folders that it lies in: they are nobody else's business."""
     kind, colon, places = source.partition(":")
     return kind + colon + ",".join(Path(place).name for place in places.split(","))
+
+
+def _shown(data: ConfigDict) -> str:
+    told = [f"{data.image_size} x {data.image_size} pixels", data.fit, data.resample]
+    if data.features:
+        told = [f"{data.features} features of each of {data.regions} regions, and no pixels"]
+    elif data.regions:
+        told.append(f"{data.regions} regions in boxes")
+    return ", ".join(told) + (f"; {data.images} images together" if data.images > 1 else "")
 
 
 def _described(settings: ConfigDict) -> str:

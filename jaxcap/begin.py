@@ -17,7 +17,7 @@ def begun(config: ConfigDict, run: Run) -> tuple[ConfigDict, Tokenizer]:
     """The config with all settings of what it starts from, and the tokenizer, which the run has.
 
     The tokenizer of a run that has a checkpoint is the one that it was begun with; that of a run
-    that starts from another is the other's.
+    that starts from another is the other's, and so is the license of its weights, if it names none.
 
     Raises:
       UserError: a mistake in the config, or what it names is not there.
@@ -26,6 +26,8 @@ def begun(config: ConfigDict, run: Run) -> tuple[ConfigDict, Tokenizer]:
     parent = _parent(config, run)
     before = run if run.latest_step() is not None else parent
     config = resolved(config, before.config() if before else None)
+    if before and not config.license:
+        config.license = before.license(before.best_step()) or ""
     tokenizer = before.tokenizer() if before else _tokenizer(config)
     if before is not run:
         run.begin(tokenizer, parent)

@@ -81,10 +81,6 @@ class Checkpoints:
         items = ocp.args.Composite(origin=ocp.args.JsonRestore())
         return dict(self.manager.restore(step, args=items).origin)
 
-    def license(self, step: int) -> str | None:
-        """That of the weights of an imported checkpoint, if it is known."""
-        return self.origin(step).get("license") or None if self.imported(step) else None
-
     def shapes(self, step: int) -> dict[str, tuple[int, ...]]:
         """The shape of each parameter that captions, by its path."""
         leaves = tree_leaves_with_path(self.manager.item_metadata(step)["model"]["params"])

@@ -17,6 +17,7 @@ def base() -> ConfigDict:
     config = ConfigDict()
     config.seed = 0
     config.init_from = ""  # run directory whose model and tokenizer this run starts with
+    config.license = ""  # of the weights; by default that of the run that it starts from
     config.steps = config_dict.placeholder(int)  # required
     config.batch_size = 64  # images in one optimizer step, over all devices
     config.accumulate = 1  # parts that a batch is worked through in, one after the other
@@ -184,6 +185,11 @@ def check(config: ConfigDict) -> None:
             f"{config.init_from} (init_from). Leave one of them empty."
         )
     check_shown(config.data)
+    if config.data.fast and config.data.crop == 1:
+        raise UserError(
+            "data.fast is True, but it is random parts that it makes, and there are none: "
+            "data.crop is 1. Set it to less, or leave data.fast False."
+        )
     _check_objective(config.objective, config.model.decoder.get("hard", False))
     _check_drawing(config.objective, config.reward)
 

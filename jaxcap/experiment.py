@@ -17,6 +17,7 @@ from ml_collections import ConfigDict
 from jaxcap.begin import begun, records
 from jaxcap.captioned import Captioning
 from jaxcap.config import check_shown
+from jaxcap.data.parts import check_fast
 from jaxcap.data.pipeline import EvalExample, Example, TrainExample, View, check_view, eval_batches
 from jaxcap.data.record import Source
 from jaxcap.data.regions import check_features
@@ -211,8 +212,14 @@ class Experiment:
             )
 
     def train_example(self) -> Example:
-        """What training makes of an image."""
+        """What training makes of an image.
+
+        Raises:
+          UserError: as `view`; or packages are not there.
+        """
         data = self.config.data
+        if data.fast:
+            check_fast()
         source = self.source(data.train)
         view, end = self.view(source), self.config.reward.eos
         if not self.config.objective.samples:

@@ -70,6 +70,11 @@ class Run(Checkpoints):
                 shutil.copytree(parent.path / ORIGIN, beside)
                 beside.rename(self.path / ORIGIN)
 
+    def license(self, step: int) -> str | None:
+        """That of the weights of a checkpoint, if it is known."""
+        said = self.origin(step).get("license") if self.imported(step) else None
+        return said or self.config().license or None
+
     def tokenizer(self) -> Tokenizer:
         """The tokenizer of the run."""
         return load_tokenizer(self.path / TOKENIZER)

@@ -6,13 +6,14 @@ import shutil
 import jax
 import numpy as np
 import pytest
-from tiny_run import photographs
+from tiny_run import get_config, photographs
 from typer.testing import CliRunner
 
-from jaxcap.about import about
+from jaxcap.about import about, network
 from jaxcap.captioner import Captioner
 from jaxcap.cli import app
 from jaxcap.errors import UserError
+from jaxcap.experiment import Experiment
 from jaxcap.interop.slim import slim
 from jaxcap.run import Run
 
@@ -70,6 +71,38 @@ def test_folders_of_who_trained_it_are_not_told(tiny_run, tmp_path):
 def test_a_license_that_is_known_is_kept(small, tmp_path):
     slim(small, tmp_path / "again")
     assert about(Run(tmp_path / "again"))["license"] == "CC0"
+
+
+def test_what_is_trained_further_keeps_the_license_unless_it_has_its_own(small, tiny_run, tmp_path):
+    config = get_config()
+    config.init_from = str(small)
+    opened = Experiment.open(config, Run(tmp_path / "further"))
+    Run(tmp_path / "further").save_config(opened.config)
+    assert Run(tmp_path / "further").config().license == "CC0"
+    config.license = "MIT"
+    assert Experiment.open(config, Run(tmp_path / "other")).config.license == "MIT"
+
+    shutil.copytree(tiny_run, tmp_path / "run")
+    Run(tmp_path / "run").save_config(opened.config)
+    assert about(Run(tmp_path / "run"))["license"] == "CC0"
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        ({}, "32 x 32 pixels, squeeze, bicubic"),
+        ({"images": 2}, "32 x 32 pixels, squeeze, bicubic; 2 images together"),
+        ({"regions": 3}, "32 x 32 pixels, squeeze, bicubic, 3 regions in boxes"),
+        ({"features": 8, "regions": 3}, "8 features of each of 3 regions, and no pixels"),
+    ],
+)
+def test_it_is_told_what_the_model_is_shown(data, shown):
+    config = get_config()
+    config.data.update(data)
+    assert network(config).keys() == {"Encoder", "Decoder", "Shown"}
+    assert network(config)["Shown"] == shown
+    config.model.stage = {"name": "transformer", "depth": 2}
+    assert network(config)["Stage"] == "transformer, depth 2"
 
 
 def test_all_there_is_to_tell(tiny_run, small):

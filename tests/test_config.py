@@ -65,6 +65,15 @@ def test_a_rule_is_a_pair_of_a_regex_and_a_number(name, rules):
         check(config)
 
 
+def test_only_random_parts_are_made_fast():
+    config = get_config()
+    config.data.fast = True
+    with pytest.raises(UserError, match=r"data\.fast is True, but .* data\.crop is 1"):
+        check(config)
+    config.data.crop = 0.5
+    check(config)
+
+
 def test_words_start_once():
     config = get_config()
     config.init_from, config.model.word_vectors = "runs/other", "glove.txt"

@@ -1,7 +1,9 @@
 """The `jaxcap` command; each of its commands is a file here."""
 
 import os
+import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 from typing import Any
 
 import typer
@@ -72,4 +74,6 @@ for command, (name, short) in COMMANDS.items():
 
 def main() -> None:
     """The entry point."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # names of files are what bytes they are
     app()

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from jaxcap.cli.bulk import caption_input
-from jaxcap.cli.files import boxes_of, drawings_of
+from jaxcap.cli.files import boxes_of, check_tables, drawings_of
 from jaxcap.cli.options import AsJson, Beams, MaxLength
 from jaxcap.cli.pictures import pictures_of
 from jaxcap.cli.runs import run_and_rest
@@ -135,14 +135,12 @@ def caption(
         raise UserError("--diverse is of several captions: add --num 3.")
     if as_json and (jsonl or table or sidecar):
         raise UserError("--json prints, and --jsonl, --csv and --write-sidecar write files.")
-    for file in (table, jsonl):
-        if file is not None and file.exists() and not overwrite:
-            raise UserError(f"{file} is there already. Move it, or add --overwrite.")
     if overwrite and not (sidecar or table or jsonl):
         raise UserError("--overwrite is of --write-sidecar, --csv and --jsonl.")
 
     pictures = pictures_of(names, allow_url)
     groups = [tuple(pictures)] if together else [(picture,) for picture in pictures]
+    check_tables(groups, overwrite, csv=table, jsonl=jsonl)
     beside = None if sidecar is None else Sidecars(sidecar, pictures)
     if beside is not None and not overwrite:
         left = [group for group in groups if not beside.has(group[0])]

@@ -44,19 +44,36 @@ def drawings_of(records: Sequence[tuple[Picture, ...]], **asked: Path | None) ->
       UserError: a file of another format, one file of several records, a photograph's own place,
         or one place for two drawings.
     """
-    files = (picture.file for record in records for picture in record)
-    taken = {file.resolve(): "one of the photographs" for file in files if file is not None}
+    taken = _photographs(records)
     drawings = []
     for option, out in asked.items():
         drawn = [] if out is None else _files(option, out, records)
         for file in drawn:
-            if file.resolve() in taken:
-                raise UserError(
-                    f"--{option} {out}: {file} is {taken[file.resolve()]}. Name another place."
-                )
-            taken[file.resolve()] = f"already that of --{option}"
+            _take(file, option, out, taken)
         drawings.append(drawn)
     return drawings
+
+
+def check_tables(
+    records: Sequence[tuple[Picture, ...]], overwrite: bool, **asked: Path | None
+) -> None:
+    """Refuse files to write captions to in whose place something is that is to stay.
+
+    Args:
+      records: the photographs of each.
+      overwrite: whether older captions may go.
+      asked: by the names of options.
+
+    Raises:
+      UserError: a photograph is there, whatever `overwrite` says, or what another option writes; or
+        any file.
+    """
+    taken = _photographs(records)
+    for option, file in asked.items():
+        if file is not None:
+            _take(file, option, file, taken)
+            if file.exists() and not overwrite:
+                raise UserError(f"{file} is there already. Move it, or add --overwrite.")
 
 
 def write_drawing(drawing: "Image.Image", file: Path) -> None:
@@ -71,6 +88,24 @@ def write_drawing(drawing: "Image.Image", file: Path) -> None:
         write_png(drawing, file)
     except OSError as error:
         raise UserError(f"{file} cannot be written: {error.strerror}.") from error
+
+
+def _photographs(records: Sequence[tuple[Picture, ...]]) -> dict[Path, str]:
+    """Places that are taken, and by what."""
+    files = (picture.file for record in records for picture in record)
+    return {file.resolve(): "one of the photographs" for file in files if file is not None}
+
+
+def _take(file: Path, option: str, given: Path | None, taken: dict[Path, str]) -> None:
+    """Give a place to an option, which named it or a folder for it.
+
+    Raises:
+      UserError: it is taken.
+    """
+    place = file.resolve()
+    if place in taken:
+        raise UserError(f"--{option} {given}: {file} is {taken[place]}. Name another place.")
+    taken[place] = f"already that of --{option}"
 
 
 def _files(option: str, out: Path, records: Sequence[tuple[Picture, ...]]) -> list[Path]:

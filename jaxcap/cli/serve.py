@@ -60,7 +60,7 @@ def serve(
     from jaxcap.serve.run import serve as run_server  # jax takes seconds to import
 
     limits = Limits(
-        images=max_images,
+        images=min(max_images, queue),  # more could never be let in
         file_bytes=max_bytes,
         pixels=max_pixels,
         body_bytes=max(Limits.body_bytes, 2 * max_bytes),

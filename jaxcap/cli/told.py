@@ -98,7 +98,8 @@ class JsonLines:
 class Table:
     """A CSV file of rows image,caption,score,error: a row a caption, or a photograph's error.
 
-    It can be trained on, as csv:FILE: files are named as they are found from its folder.
+    Where each row is of one file it can be trained on, as csv:FILE: files are named as they are
+    found from its folder.
     """
 
     def __init__(self, file: IO[str], folder: Path):

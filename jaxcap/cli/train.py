@@ -41,10 +41,12 @@ def train(
         for name, about in names.items():
             typer.echo(f"{name:{max(map(len, names))}}  {about}")
         return
-    if config is None or workdir is None:
+    if config is None:
         raise UserError(f"Both --config and --workdir are needed, for example: {EXAMPLE}")
 
     from jaxcap import main
 
-    sys.argv = ["jaxcap train", f"--config={config}", f"--workdir={workdir}", *context.args]
+    given = {"config": config, "workdir": workdir}
+    named = [f"--{name}={value}" for name, value in given.items() if value is not None]
+    sys.argv = ["jaxcap train", *named, *context.args]
     main.main()

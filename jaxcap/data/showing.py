@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from jaxcap.data.boxes import Box
 from jaxcap.data.frame import Frame
 from jaxcap.data.image import ImageError
-from jaxcap.data.parts import Picture, check_fast, size_of
+from jaxcap.data.parts import Picture, size_of
 from jaxcap.data.regions import RegionFeatures
 from jaxcap.errors import UserError
 
@@ -43,10 +43,8 @@ class Showing:
         """What `config.data` says.
 
         Raises:
-          UserError: a field of the frame is out of range, or packages are not there.
+          UserError: a field of the frame is out of range.
         """
-        if data.fast:
-            check_fast()
         return cls(Frame.of(data), data.images, data.regions, data.features, data.crop, data.fast)
 
     def photographs(

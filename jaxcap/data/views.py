@@ -100,7 +100,10 @@ class Memories:
         """
         (data,) = _open(self.files).__getitems__([index])
         if not data:
-            raise ImageError("could not be shown when its memory was to be kept")
+            raise ImageError(
+                "could not be shown when its memory was to be kept: once it can, delete "
+                f"{Path(self.files[0]).parent}, and all are encoded anew"
+            )
         rows = np.frombuffer(data, self.row)
         return in_slots(
             f"record {index}", [_fields(row) for row in rows], self._nothing(), self.images

@@ -47,6 +47,8 @@ def export(
     """
     run, out = Run(run_dir), Path(out)
     _check(run.config().data)
+    if out.is_dir() or not out.name:
+        raise UserError(f"{out} is a folder; name a file, such as {out / 'captioner.stablehlo'}.")
     captioner = Captioner.load(run_dir, step)
     config, tokenizer = captioner.config, captioner.tokenizer
     given, asked = captioner.settle(1, prompt, **search)

@@ -1,6 +1,8 @@
 """What the `jaxcap` command prints, writes and exits with."""
 
+import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -8,10 +10,12 @@ import sys
 
 import numpy as np
 import pytest
+import typer
 from commands import command, lines
 from PIL import Image
 from tiny_run import SOURCE
 
+from jaxcap.cli import main
 from jaxcap.data.sources import open_source
 from jaxcap.explain_picture import draw_looks, draw_similarity
 from jaxcap.metrics import report
@@ -196,6 +200,15 @@ def test_score_tells_how_sure_scores_are_and_compares_two_systems(tmp_path):
     assert (refused.exit_code, "is a folder; expected a file" in refused.stderr) == (2, True)
 
 
+def test_names_of_files_are_printed_as_the_bytes_they_are(monkeypatch):
+    """Also where Python would rather refuse what is not UTF-8."""
+    out = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(out, "utf-8", "strict"))
+    monkeypatch.setattr("jaxcap.cli.app", lambda: typer.echo(os.fsdecode(b"caf\xe9.jpg")))
+    main()
+    assert out.getvalue() == b"caf\xe9.jpg\n"
+
+
 def rows_of(said):
     return [{"image_id": image, "caption": caption} for image, caption in said.items()]
 
@@ -286,7 +299,13 @@ def test_prepare_makes_a_source_of_another(photos, tmp_path):
         (("caption", "{run}", "{photos}", "--explain", "{empty}/out.png"), "is one file, and"),
         (("caption", "{run}", "{photos}/b.png", "--explain-head", "1"), "add --explain PNG"),
         (("eval", "{run}", "--region-features", "{empty}"), "data.features is 0 and"),
+        (("caption", "{photos}/b.png", "--csv", "{photos}/c.jpg"), "c.jpg is there already"),
+        (("caption", "{photos}/b.png", "--overwrite", "--csv", "{photos}/b.png"), "is one of the"),
+        (("caption", "{photos}/b.png", "--csv", "{empty}/o", "--jsonl", "{empty}/o"), "of --csv"),
         (("eval", "{empty}"), "is not a run directory"),
+        (("eval", "{run}", "--out", "{run}/config.json"), "is to be a folder: File exists"),
+        (("export", "{run}", "{empty}"), "is a folder; name a file"),
+        (("export", "{run}", "."), "is a folder; name a file"),
         (("eval", "{run}", "--data", "shape"), "Did you mean 'shapes'"),
         (("eval", "{run}", "--split", "dev"), "no split 'dev'"),
         (("eval", "{run}", "--max-length", "99"), "at most 23"),

@@ -43,6 +43,13 @@ def test_configs_are_listed_without_jax(tmp_path):
     assert heavy == "set()"
 
 
+def test_what_needs_no_run_is_asked_for_none(tmp_path):
+    ran = train(tmp_path, "--config", "shapes", "--mode=compile")
+    assert (ran.returncode, "needs --config, and --topology" in ran.stderr) == (2, True)
+    ran = train(tmp_path, "--config", "shapes")
+    assert (ran.returncode, "--workdir" in ran.stderr) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from jaxcap.config import base
 from jaxcap.data import parts
 from jaxcap.data.frame import Frame
 from jaxcap.data.image import ImageError, decode_rgb
@@ -18,6 +17,8 @@ from jaxcap.data.record import Record
 from jaxcap.data.showing import Showing
 from jaxcap.data.views import Pixels
 from jaxcap.errors import UserError
+from jaxcap.experiment import Experiment
+from jaxcap.run import Run
 
 PART, SIDE = (11, 5, 81, 60), 32
 
@@ -99,13 +100,16 @@ def test_parts_are_pillows_but_for_rounding(method, side):
         assert apart.max() <= 1
 
 
-def test_without_the_packages_it_cannot_be_fast(monkeypatch):
+def test_without_the_packages_nothing_is_trained_fast(tiny_run, tmp_path, monkeypatch):
+    """But captions: what is captioned is Pillow's whole photograph."""
     monkeypatch.setattr(parts, "simplejpeg", None)
-    config = base()
+    config = Run(tiny_run).config()
+    config.data.fast, config.data.crop = True, 0.5
     Showing.of(config.data)
-    config.data.fast = True
+    experiment = Experiment.open(config, Run(tmp_path))
+    assert experiment.eval_example.view.showing.fast
     with pytest.raises(UserError, match=r"data.fast needs simplejpeg .*jaxcap\[fast\]"):
-        Showing.of(config.data)
+        experiment.train_example()
 
 
 class One:

@@ -49,6 +49,14 @@ def serve(tiny_run):
         server.communicate()
 
 
+def test_a_request_has_no_more_images_than_the_queue(monkeypatch):
+    """Or it would be told to come again, for ever."""
+    given = {}
+    monkeypatch.setattr("jaxcap.serve.run.serve", lambda run, **how: given.update(how))
+    assert CliRunner().invoke(app, ["serve", "--queue", "4"]).exit_code == 0
+    assert (given["limits"].images, given["limits"].queue) == (4, 4)
+
+
 def ask(port, method, path, body=None, **headers):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
