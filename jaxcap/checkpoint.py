@@ -96,11 +96,14 @@ class Checkpoints:
     def save(self, state: TrainState, scores: dict[str, float] | None = None) -> None:
         """Save the state after its step; `scores` make it a candidate for the best."""
         step = int(state.step)
-        if step in self._known():
+        if set(self._known()) != set(self.steps()):
             self.wait()
-            if step in self.steps():
-                return
-            self.manager.delete(step)
+        whole = self.steps()
+        for damaged in set(self._known()) - set(whole):
+            if damaged >= step:  # orbax would save nothing before it
+                self.manager.delete(damaged)
+        if step in whole:
+            return
         model = {"params": {**state.frozen, **state.average}, "stats": state.stats}
         train = _for_training(state)
         items = {

@@ -9,6 +9,7 @@ from ml_collections import ConfigDict, config_dict
 from jaxcap.errors import UserError
 
 BASELINES = ("others", "greedy")  # of self-critical training
+LEAST = {"data.captions": 1, "data.max_len": 1, "data.workers": 0, "eval.images": 0, "profile": 0}
 REWARDS = ("cider", "bleu", "length", "repeats", "kl")
 
 
@@ -162,6 +163,11 @@ def check(config: ConfigDict) -> None:
             f"The config leaves {' and '.join(empty)} empty. Set it in the config file, or with "
             f"--config.{empty[0]}=..."
         )
+    for name, least in LEAST.items():
+        holder, _, field = name.rpartition(".")
+        value = (config[holder] if holder else config)[field]
+        if value < least:
+            raise UserError(f"{name} is {value}; expected {least} or more.")
     rhythm = {
         "log_every": config.log_every,
         "checkpoint_every": config.checkpoint_every,
@@ -171,8 +177,6 @@ def check(config: ConfigDict) -> None:
     for name, every in rhythm.items():
         if every < 1:
             raise UserError(f"{name} is {every}; expected 1 or more; past the last step is never.")
-    if config.profile < 0:
-        raise UserError(f"profile is {config.profile}; expected steps to trace, 0 or more.")
     if not 0 < config.optim.decay <= 1:
         raise UserError(
             f"optim.decay is {config.optim.decay}; expected more than 0, and 1 at most."

@@ -1,5 +1,7 @@
 """The processes of one run: each knows its own devices until it has joined the others."""
 
+import re
+
 import jax
 
 from jaxcap.errors import UserError
@@ -27,6 +29,10 @@ def join(coordinator: str = "", processes: int = 0, process: int = -1) -> None:
         raise UserError(
             "--coordinator, --processes and --process belong together: give all of them, or "
             "--distributed alone on a TPU pod, under SLURM, on GKE or under Open MPI."
+        )
+    if coordinator and not re.fullmatch(r".+:\d+", coordinator):
+        raise UserError(
+            f"--coordinator is {coordinator!r}; expected HOST:PORT, such as 10.0.0.2:1234."
         )
     try:
         if coordinator:

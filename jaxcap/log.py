@@ -7,7 +7,8 @@ import jax
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-console = Console(soft_wrap=True, highlight=False)
+# Captions and names of files are told as they are, whatever stands in them.
+console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
 class Bar:

@@ -66,9 +66,11 @@ def main() -> None:
     except (UserError, flags.Error) as error:
         sys.exit(_say(str(error)))
     except OSError as error:
-        if not _is_config_error(error):
+        if _is_config_error(error):
+            sys.exit(_say(f"The config cannot be read: {str(error).splitlines()[-1].strip()}"))
+        if error.filename is None:
             raise
-        sys.exit(_say(f"The config cannot be read: {str(error).splitlines()[-1].strip()}"))
+        sys.exit(_say(f"{error.filename}: {error.strerror}."))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         if not _is_config_error(error):
             raise

@@ -16,10 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 from array_record.python.array_record_module import ArrayRecordWriter
 from flax.traverse_util import flatten_dict
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from jaxcap.atomic import write_text
+from jaxcap.atomic import place_beside, write_text
 from jaxcap.data.frame import Frame
 from jaxcap.data.pipeline import EvalExample, check_view, eval_batches, trouble
 from jaxcap.data.record import Source
@@ -131,6 +132,10 @@ class MemoryStore:
         if jax.process_index() == 0:
             kept = {"files": files, **form, "weights": digest}
             write_text(self.manifest, json.dumps(kept, indent=1))
+            for left in self.folder.glob(".*"):  # by runs that were killed
+                left.unlink(missing_ok=True)
+        if jax.process_count() > 1:  # nobody looks for the manifest before it is there
+            multihost_utils.sync_global_devices("memories")
 
     def _tell_again(self, form: Mapping[str, Any], digest: str) -> None:
         """Tell the form of the same rows as it is told today."""
@@ -181,12 +186,16 @@ def _begun(config: ConfigDict) -> ConfigDict:
 
 
 def _write(file: Path, rows: list[bytes]) -> None:
-    beside = file.with_name(f".{file.name}")
+    beside = place_beside(file)
     writer = ArrayRecordWriter(str(beside), "group_size:1,uncompressed")
     for row in rows:
         writer.write(row)
     writer.close()
-    beside.replace(file)
+    try:
+        beside.replace(file)
+    except FileNotFoundError:  # another run, which kept the same, was done and cleared up
+        if not file.is_file():
+            raise
 
 
 def _form(features: Callable[..., Any], variables: Any, blank: Mapping[str, np.ndarray]) -> Any:

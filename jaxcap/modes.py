@@ -7,6 +7,7 @@ from pathlib import Path
 import jax
 from ml_collections import ConfigDict
 
+from jaxcap.config import check
 from jaxcap.data.sources import open_source
 from jaxcap.evaluate import Evaluation, evaluate_predictions, write
 from jaxcap.experiment import Experiment
@@ -26,6 +27,7 @@ def train(config: ConfigDict, workdir: str) -> int:
 def evaluate(config: ConfigDict, workdir: str) -> None:
     """Score the best checkpoint of the run, or a file of predictions, on the evaluation split."""
     if Path(workdir).is_file():
+        check(config)
         source = open_source(config.data.source, config.data.eval)
         print_scores(evaluate_predictions(Path(workdir), source, config.seed))
         return

@@ -25,6 +25,13 @@ class _Rate(ProgressColumn):
         return Text(f"{task.speed:.1f}/s" if task.speed else "")
 
 
+class _What(TextColumn):
+    """What is done, letter by letter: brackets in the name of a file are no markup."""
+
+    def __init__(self) -> None:
+        super().__init__("{task.description}", markup=False)
+
+
 @contextmanager
 def bar(
     what: str, total: int, done: int = 0, shown: bool = True
@@ -37,8 +44,8 @@ def bar(
       done: of them before.
       shown: False where it would run into what is printed.
     """
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn())
-    with _progress(*columns, _Rate(), TimeRemainingColumn(), shown=shown) as progress:
+    columns = (BarColumn(bar_width=24), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    with _progress(_What(), *columns, shown=shown) as progress:
         task = progress.add_task(what, total=total, completed=done)
         yield lambda count: progress.advance(task, count)
 
@@ -46,8 +53,7 @@ def bar(
 @contextmanager
 def waiting(what: str) -> Iterator[None]:
     """A sign that something goes on whose length nobody knows, and how long it has."""
-    columns = (SpinnerColumn("line"), TextColumn("{task.description}"), TimeElapsedColumn())
-    with _progress(*columns, shown=True) as progress:
+    with _progress(SpinnerColumn("line"), _What(), TimeElapsedColumn(), shown=True) as progress:
         progress.add_task(what, total=None)
         yield
 

@@ -189,6 +189,15 @@ def test_a_list_is_a_source_like_the_others(listed, tmp_path):
     assert Path(listed.parent / "photo 9.png").read_bytes() == source[9].images[0]
     with pytest.raises(UserError, match="has no split 'val'"):
         open_source(f"list:{listed}", "val")
+    (tmp_path / "windows.txt").write_bytes(b"\xef\xbb\xbfa.jpg\r\n\r\nb c.jpg\r\n\nd.jpg\r")
+    source = open_source(f"list:{tmp_path / 'windows.txt'}", "all")
+    names = [source.told(index).image_id for index in range(len(source))]
+    assert names == ["a.jpg", "b c.jpg", "d.jpg"]
+    with pytest.raises(UserError, match=r"is a folder\. Expected a file with a path in each line"):
+        open_source(f"list:{tmp_path}", "all")
+    (tmp_path / "nothing.txt").touch()
+    with pytest.raises(UserError, match="names no images"):
+        open_source(f"list:{tmp_path / 'nothing.txt'}", "all")
     (tmp_path / "empty.txt").write_text("\n\n")
     with pytest.raises(UserError, match="names no images"):
         open_source(f"list:{tmp_path / 'empty.txt'}", "all")

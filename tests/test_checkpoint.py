@@ -162,6 +162,18 @@ def test_a_checkpoint_that_lacks_a_part_is_never_read(run, part):
     assert_reads(run, 3)
 
 
+def test_steps_before_one_that_lacks_a_part_are_saved(run):
+    """orbax saves no step before the last that it knows."""
+    folder = run.path / "checkpoints" / "9"
+    shutil.copytree(run.path / "checkpoints" / "2", folder)
+    shutil.rmtree(folder / "train")
+    again = Run(run.path)
+    again.save(state(3), {"CIDEr": 0.5})
+    again.wait()
+    assert Run(run.path).latest_step() == 3
+    assert Run(run.path).best_step() == 3
+
+
 def test_a_best_checkpoint_that_lacks_a_part_is_never_read(tmp_path):
     run = Run(tmp_path)
     run.save(state(1), {"CIDEr": 0.9})

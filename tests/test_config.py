@@ -31,10 +31,20 @@ def test_every_no_step_is_never(name):
         check(config)
 
 
-def test_fewer_than_no_steps_cannot_be_traced():
+@pytest.mark.parametrize(
+    ("name", "value", "least"),
+    [
+        ("profile", -1, 0),
+        ("eval.images", -1, 0),
+        ("data.workers", -1, 0),
+        ("data.captions", 0, 1),
+        ("data.max_len", 0, 1),
+    ],
+)
+def test_less_than_the_least_is_refused(name, value, least):
     config = get_config()
-    config.profile = -1
-    with pytest.raises(UserError, match="profile is -1; expected steps to trace, 0 or more"):
+    config.update_from_flattened_dict({name: value})
+    with pytest.raises(UserError, match=f"{name} is {value}; expected {least} or more"):
         check(config)
 
 

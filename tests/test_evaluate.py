@@ -15,8 +15,9 @@ from jaxcap.data.text import build_tokenizer
 from jaxcap.data.views import Pixels
 from jaxcap.decode import Search
 from jaxcap.errors import UserError
-from jaxcap.evaluate import evaluate, write
+from jaxcap.evaluate import Evaluation, evaluate, write
 from jaxcap.partition import make_mesh, over_batch
+from jaxcap.train import print_scores
 
 BATCH = 8
 
@@ -145,3 +146,10 @@ def test_the_files_that_it_leaves(table, tmp_path):
     assert told["checks"]["distinct"] < 0.2
     for part in ("split:val", "step:17", "seed:5", "beams=2", "words:ptb", "jaxcap:"):
         assert part in told["signature"]
+
+
+def test_captions_are_told_as_they_are(capsys):
+    """Brackets are no markup, and colons no pictures."""
+    said = {"a [b].jpg": "a dog [/INST] :dog:"}
+    print_scores(Evaluation(said, {"CIDEr": 1.0}, {}, "data:x", {}, {}))
+    assert "  a [b].jpg: a dog [/INST] :dog:\n" in capsys.readouterr().out

@@ -159,12 +159,37 @@ def test_stopped_and_finished_by_others_it_is_the_same(command, alone):
     assert_same(folder, alone)
 
 
+SLOW = """
+import time
+from jaxcap import main, memory_store
+write = memory_store.write_text
+memory_store.write_text = lambda *file: time.sleep(3) or write(*file)
+main.main()
+"""
+
+
+def test_memories_that_one_process_keeps_are_found_by_all(command, tmp_path):
+    frozen = (
+        f"--config.data.cache={tmp_path}",
+        "--config.data.crop=1.0",
+        "--config.model.encoder.dropout=0.0",
+        "--config.optim.parts=(('^encoder/', 0.0),)",
+        "--config.steps=2",
+    )
+    programs = [("-c", SLOW), ("-m", "jaxcap.main")]
+    codes, outputs, folder = command("kept", 2, flags, programs, frozen)
+    assert codes == [0, 0], outputs
+    assert len(losses(folder)) == 2
+    assert len(list(tmp_path.glob("*/manifest.json"))) == 2
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["--distributed"], "were not found"),
         (["--coordinator=127.0.0.1:1"], "belong together"),
         (["--processes=2", "--process=0"], "belong together"),
+        (["--coordinator=here", "--processes=2", "--process=0"], "expected HOST:PORT"),
     ],
 )
 def test_what_joins_nobody_is_refused(words, message, tmp_path):

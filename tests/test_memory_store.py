@@ -4,6 +4,7 @@ import dataclasses
 import json
 import pickle
 import shutil
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -121,6 +122,18 @@ def test_cut_short_after_some_shards_it_goes_on(example, tmp_path, monkeypatch, 
     fill(store, example, devices=1)
     assert len(again) == 3 - shards
     assert kept(store) == kept(whole)
+
+
+def test_a_shard_that_another_run_has_named_meanwhile_is_left(tmp_path, monkeypatch):
+    """Which then has cleared up, also what was about to be named."""
+    replace, file = Path.replace, tmp_path / "memories"
+    monkeypatch.setattr(Path, "replace", lambda beside, to: beside.unlink() or replace(beside, to))
+    file.write_bytes(b"the same")
+    module._write(file, [b"the same"])
+    assert file.read_bytes() == b"the same"
+    file.unlink()
+    with pytest.raises(FileNotFoundError):
+        module._write(file, [b"the same"])
 
 
 def test_records_of_several_images_are_kept_with_their_boxes(example, tmp_path):

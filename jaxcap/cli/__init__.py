@@ -23,7 +23,10 @@ from jaxcap.errors import UserError
 
 
 class Commands(TyperGroup):
-    """The commands; a user's mistake is one message and exit code 2."""
+    """The commands; a user's mistake is one message and exit code 2.
+
+    So is a place where nothing can be read or written.
+    """
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
@@ -32,8 +35,16 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except UserError as error:
-            typer.echo(f"jaxcap: {error}", err=True)
-            raise typer.Exit(2) from error
+            raise _told(str(error)) from error
+        except OSError as error:
+            if error.filename is None:
+                raise
+            raise _told(f"{error.filename}: {error.strerror}.") from error
+
+
+def _told(message: str) -> typer.Exit:
+    typer.echo(f"jaxcap: {message}", err=True)
+    return typer.Exit(2)
 
 
 HELP = """Image captioning in JAX and Flax: a photograph goes in, a sentence comes out.

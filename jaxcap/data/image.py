@@ -8,6 +8,8 @@ import numpy as np
 from PIL import Image, TiffImagePlugin
 from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH
 
+from jaxcap.atomic import place_beside
+
 try:
     from pillow_heif import register_heif_opener
 except ImportError:
@@ -109,9 +111,12 @@ def write_png(image: Image.Image, file: Path) -> None:
       OSError: it cannot be written.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f".{file.name}")
-    image.save(beside, format="PNG")
-    beside.replace(file)
+    beside = place_beside(file)
+    try:
+        image.save(beside, format="PNG")
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)  # where that failed
 
 
 def shrink_jpeg(data: bytes, side: int) -> bytes:
@@ -121,13 +126,18 @@ def shrink_jpeg(data: bytes, side: int) -> bytes:
     is; any other is decoded, shrunk and encoded with quality JPEG_QUALITY.
 
     Raises:
-      ImageError: as `decode_rgb`.
+      ImageError: as `decode_rgb`; or no JPEG can be as long as it is.
     """
     image = decode_rgb(data)
     if min(image.size) <= side and is_plain_jpeg(data):
         return data
     buffer = io.BytesIO()
-    short_side(image, side).save(buffer, "JPEG", quality=JPEG_QUALITY)
+    small = short_side(image, side)
+    try:
+        small.save(buffer, "JPEG", quality=JPEG_QUALITY)
+    except OSError as error:
+        width, height = small.size
+        raise ImageError(f"cannot be a JPEG of {width} x {height} pixels") from error
     return buffer.getvalue()
 
 

@@ -50,5 +50,5 @@ class Source(Protocol):
         ...
 
     def told(self, index: int) -> Record:
-        """The record without its images and boxes: no image is read."""
+        """The record without its images and boxes: of most sources no image is read."""
         ...

@@ -8,6 +8,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from uuid import uuid4
 
 from array_record.python.array_record_module import ArrayRecordWriter
 
@@ -75,7 +76,7 @@ def read_note(shard: Shard) -> Written | None:
 
 def unfinished_path(path: Path) -> Path:
     """Where a file is written before it gets its name; every process has its own."""
-    return path.with_name(f"{path.name}.{os.getpid()}.unfinished")
+    return path.with_name(f"{path.name}.{uuid4().hex[:12]}.unfinished")
 
 
 def publish(unfinished: Path, path: Path) -> None:

@@ -1,7 +1,6 @@
 """From a run to one file that holds the whole captioner."""
 
 import json
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import PIL
 from ml_collections import ConfigDict
 
 import jaxcap
+from jaxcap.atomic import place_beside
 from jaxcap.captioner import Captioner
 from jaxcap.data.frame import Frame
 from jaxcap.errors import UserError
@@ -107,7 +107,7 @@ def _write(out: Path, texts: dict[str, str | bytes], weights: dict[str, Any]) ->
     Raises:
       UserError: nothing can be written there.
     """
-    beside = out.with_name(f".{out.name}.{os.getpid()}")
+    beside = place_beside(out)
     try:
         with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as file:
             for name, text in texts.items():

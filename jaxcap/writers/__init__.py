@@ -94,7 +94,5 @@ class Writers:
 
 def _tell(name: str, error: Exception) -> None:
     console.print(
-        f"  {name} cannot be written, and is left out from here on: "
-        f"{type(error).__name__}: {error}",
-        markup=False,
+        f"  {name} cannot be written, and is left out from here on: {type(error).__name__}: {error}"
     )

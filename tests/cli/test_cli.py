@@ -1,5 +1,6 @@
 """What the `jaxcap` command prints, writes and exits with."""
 
+import errno
 import io
 import json
 import os
@@ -198,6 +199,15 @@ def test_score_tells_how_sure_scores_are_and_compares_two_systems(tmp_path):
     assert f"{tmp_path / 'less.json'}: 1 of 12 images of the references" in refused.stderr
     refused = command(*files, "--csv", tmp_path)
     assert (refused.exit_code, "is a folder; expected a file" in refused.stderr) == (2, True)
+
+
+def test_a_place_that_cannot_be_read_or_written_is_named(tiny_run, monkeypatch):
+    def closed(_):
+        raise PermissionError(errno.EACCES, "Permission denied", "runs/mine")
+
+    monkeypatch.setattr("jaxcap.about.about", closed)
+    result = command("info", tiny_run)
+    assert (result.exit_code, result.stderr) == (2, "jaxcap: runs/mine: Permission denied.\n")
 
 
 def test_names_of_files_are_printed_as_the_bytes_they_are(monkeypatch):

@@ -183,6 +183,11 @@ def test_a_small_plain_jpeg_stays_byte_for_byte():
     assert shrink_jpeg(data, 30) is data
 
 
+def test_what_no_jpeg_can_be_is_a_fault_of_the_image():
+    with pytest.raises(ImageError, match="cannot be a JPEG of 70000 x 2 pixels"):
+        shrink_jpeg(encode(Image.new("RGB", (70_000, 2))), 30)
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -140,12 +140,16 @@ def test_coco_goes_by_the_name_of_its_file(tmp_path):
 def test_coco_lists_captions_of_unknown_images_and_images_without_any(tmp_path):
     content = coco_file()
     content["annotations"].append({"image_id": 99, "caption": "A ghost."})
+    content["annotations"].append({"image_id": 5, "caption": None})
+    content["annotations"].append({"image_id": 98, "caption": "Another."})
     content["images"] += [{"id": 5, "file_name": "a.jpg"}, {"id": 3, "file_name": "again.jpg"}]
     write(tmp_path, {"captions.json": content, "a.jpg": jpeg(1), "c.jpg": jpeg(3)})
     source = open_source(f"coco:{tmp_path}/captions.json,{tmp_path}", "all")
     assert [item.image_id for item in source.items] == ["3", "1"]
     assert [(each.where, each.image_id, each.reason) for each in source.blemishes] == [
         ("captions.json, annotations[3]", "99", "captions an image that is not listed"),
+        ("captions.json, annotations[5]", "98", "captions an image that is not listed"),
+        ("captions.json, images[2]", "5", "caption 1 of 1 is empty"),
         ("captions.json, images[2]", "5", "has no caption"),
         ("captions.json, images[3]", "3", "repeats the id of captions.json, images[0]"),
     ]

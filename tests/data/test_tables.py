@@ -113,6 +113,12 @@ def test_jsonl_takes_several_images_and_the_boxes_of_each(tmp_path):
         ("t.csv", "image,caption\n,x\n", "line 2 names no image"),
         ("t.csv", "image,caption,split\na.jpg,x,train\na.jpg,y,val\n", "line 3 puts a.jpg into"),
         ("t.csv", b"image,caption\na.jpg,caf\xe9\n", "not UTF-8"),
+        (
+            "t.csv",
+            "image,caption\na.jpg,A dog, running.\n",
+            "line 2 has more .* quotes",
+        ),
+        ("t.csv", 'image,caption\na.jpg,"6 inch dog\nb.jpg,A cat.\n', "unexpected end of data"),
         ("t.jsonl", '{"image": "a.jpg", "caption": "x"}\n{"image"\n', "line 2 is"),
         ("t.jsonl", '{"image": "a.jpg"}\n', "line 1 is .*'caption'"),
         ("t.jsonl", '{"image": 3, "caption": "x"}\n', "must be strings"),
@@ -140,6 +146,11 @@ def test_a_table_tells_its_broken_line(tmp_path, name, text, message):
     write(tmp_path, {name: text, "a.jpg": jpeg(1)})
     with pytest.raises(UserError, match=message):
         open_source(f"{name[2:]}:{tmp_path}/{name}", "all")
+
+
+def test_empty_cells_after_the_last_column_are_nothing(tmp_path):
+    write(tmp_path, {"a.jpg": jpeg(1), "t.csv": "image,caption\na.jpg,A dog.,,\n"})
+    assert open_source(f"csv:{tmp_path}/t.csv", "all").told(0).captions == ("A dog.",)
 
 
 def test_empty_captions_are_left_out_and_listed(tmp_path):

@@ -39,7 +39,8 @@ def open_coco(rest: str, split: str) -> Folder:
     known_ids = {image_id for image_id, _ in files}
     orphans = [
         Blemish(f"{path.name}, annotations[{n}]", image_id, "captions an image that is not listed")
-        for image_id in captions.keys() - known_ids
+        for image_id in captions
+        if image_id not in known_ids
         for n in numbers[image_id]
     ]
     items = (

@@ -83,7 +83,8 @@ class Folder:
             if item.image_id in kept:
                 self._leave_out(item, f"repeats the id of {kept[item.image_id].where}")
                 continue
-            captions = tuple(caption.strip() for caption in item.captions)
+            # A JSON file may have null or NaN where there is no caption.
+            captions = tuple(c.strip() if isinstance(c, str) else "" for c in item.captions)
             for number, caption in enumerate(captions, start=1):
                 if not caption:
                     self._leave_out(item, f"caption {number} of {len(captions)} is empty")

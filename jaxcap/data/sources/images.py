@@ -5,6 +5,7 @@ files have an encoded image (JPEG, PNG, ...) in each record; its id is "FILE:NUM
 split is "all". Neither holds its millions of names in memory.
 """
 
+from codecs import BOM_UTF8
 from functools import cached_property
 from glob import glob
 from pathlib import Path
@@ -18,7 +19,7 @@ from jaxcap.data.sources.folder import read_bytes
 from jaxcap.errors import UserError
 
 ALL = "all"
-NEWLINE = 10
+NEWLINE, RETURN = b"\n\r"
 
 
 class ListedImages:
@@ -32,6 +33,8 @@ class ListedImages:
 
     def __init__(self, file: Path, split: str):
         self.file, self.name, self.split = file, file.stem, _all(file, split)
+        if not file.is_file():
+            raise UserError(f"{file} is a folder. Expected a file with a path in each line.")
         if not len(self):
             raise UserError(f"{file} names no images. Expected a path in each line.")
 
@@ -64,13 +67,17 @@ class ListedImages:
     @cached_property
     def _lines(self) -> np.ndarray:
         """First and last place of each line that is not empty, [N, 2]."""
+        if not len(self._bytes):
+            return np.zeros((0, 2), np.int64)
         ends = np.append(np.flatnonzero(self._bytes == NEWLINE), len(self._bytes))
-        starts = np.append(0, ends[:-1] + 1)
+        mark = len(BOM_UTF8) if self._bytes[: len(BOM_UTF8)].tobytes() == BOM_UTF8 else 0
+        starts = np.append(mark, ends[:-1] + 1)
+        ends = ends - (self._bytes[ends - 1] == RETURN) * (ends > starts)
         return np.stack([starts, ends], axis=1)[ends > starts]
 
     def _line(self, index: int) -> str:
         first, last = self._lines[index]
-        return self._bytes[first:last].tobytes().decode("utf-8", "surrogateescape").rstrip("\r")
+        return self._bytes[first:last].tobytes().decode("utf-8", "surrogateescape")
 
 
 class RecordedImages:

@@ -11,7 +11,8 @@ for each.
 
 With a split column the splits are its values. Without one they are "val", one image in twenty
 chosen by a hash of its path (at least one), and "train", the others: adding or reordering rows
-moves no image from one to the other. "all" is always every row. The folder gives the name.
+moves no image from one to the other, unless they are so few that no hash chooses any. "all" is
+always every row. The folder gives the name.
 """
 
 import csv
@@ -114,7 +115,7 @@ def _records(rows: Rows, rest: str) -> dict[str, Told]:
 
 def csv_rows(path: Path) -> Iterator[Row]:
     """The rows of a CSV file; one whose cells are all empty is none."""
-    table = csv.DictReader(io.StringIO(read_text(path)))
+    table = csv.DictReader(io.StringIO(read_text(path)), strict=True)
     try:
         header = table.fieldnames or ()
         if not {"image", "caption"} <= set(header):
@@ -123,6 +124,11 @@ def csv_rows(path: Path) -> Iterator[Row]:
                 "name image, caption and, if wanted, split."
             )
         for row in table:
+            if any(row.get(None) or ()):
+                raise UserError(
+                    f"{path}, line {table.line_num} has more cells than the header has columns. A "
+                    'caption with commas in it needs quotes: a.jpg,"A dog, running."'
+                )
             image, caption, split = (row.get(key) or "" for key in ("image", "caption", "split"))
             if image or caption:
                 yield Row(table.line_num, (image,), [caption], split)
