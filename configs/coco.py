@@ -7,7 +7,7 @@ Command   python -m jaxcap.main --config=configs/coco.py --workdir=runs/coco
           jaxcap prepare karpathy:dataset_coco.json,IMAGES datasets/coco
 Hardware  one H200 or a TPU v5e-16; batch and mesh are config lines, and with
           --config.mesh.fsdp=16 sixteen chips share out the parameters
-Time      1.2e18 FLOPs by count: an hour on an H200 at 40% of its bfloat16 peak; not measured
+Time      1.4e18 FLOPs by count: an hour on an H200 at 40% of its bfloat16 peak; not measured
 Score     not measured yet
 Try it    jaxcap prepare shapes:size=96,train=16,val=4,test=4 datasets/tiny, then the command with
           --config=configs/coco.py:runlocal --config.data.source=tfds:datasets/tiny
@@ -65,7 +65,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.optim.weight_decay = 0.05
     config.optim.ema = 0.9998
     config.eval.every = 2 if local else 1330
-    config.eval.batch_size = 8 if local else 250
+    config.eval.batch_size = 8 if local else 256
     config.checkpoint_every = 2 if local else 665
     config.search = {"beams": 3, "max_len": 24}
     return config

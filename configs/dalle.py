@@ -70,7 +70,7 @@ def get_config(arg: str = "") -> ConfigDict:
     if run:
         config.optim.parts = (("^encoder/embedding$", 1.0), ("^encoder/", 0.0))
         config.objective.images = 0.0
-    config.eval.batch_size = 100
+    config.eval.batch_size = 120
     config.log_every = 100
     config.search = {"sample": True, "top_k": 4, "max_len": 19}
     if local:

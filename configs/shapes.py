@@ -52,7 +52,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.objective.smoothing = 0.0
     config.optim.ema = 0.998
     config.eval.every = config.steps
-    config.eval.batch_size = 100
+    config.eval.batch_size = 120
     config.log_every = 100
     config.checkpoint_every = 5000
     if arg == "regions":

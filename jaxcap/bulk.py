@@ -63,7 +63,7 @@ def caption_all(
             f"There is no part {part[0]} of {part[1]}, or no shard of {shard} images: parts count "
             "from 0, and a shard has 1 image or more."
         )
-    check_batch(experiment.config.eval.batch_size, experiment.mesh)
+    check_batch(experiment.config.eval.batch_size, experiment.mesh, name="eval.batch_size")
     example, step = experiment.eval_example, run.best_step()
     total = len(example.source)
     job = {

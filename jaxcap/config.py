@@ -6,10 +6,12 @@ from typing import Any
 
 from ml_collections import ConfigDict, config_dict
 
-from jaxcap.errors import UserError
+from jaxcap.errors import UserError, did_you_mean
 
 BASELINES = ("others", "greedy")  # of self-critical training
 LEAST = {"data.captions": 1, "data.max_len": 1, "data.workers": 0, "eval.images": 0, "profile": 0}
+DTYPES = ("float32", "bfloat16", "float16")
+DRAWN = ("baseline", "temperature", "min_entropy", "max_kl")  # of the objective, where it draws
 REWARDS = ("cider", "bleu", "length", "repeats", "kl")
 
 
@@ -53,8 +55,8 @@ def base() -> ConfigDict:
 
     config.model = ConfigDict()
     config.model.dtype = "float32"  # of the computation; parameters are float32
-    config.model.remat = False  # recompute layers in the backward pass instead of keeping them
-    config.model.scan = False  # layers of a Transformer as one loop: compiled once, for all of them
+    config.model.remat = False  # recompute layers in the backward pass, of parts whose class has it
+    config.model.scan = False  # layers as one loop, compiled once, of parts whose class has it
     config.model.vocab_size = 0  # words of the decoder; 0 is as many as the tokenizer has
     config.model.word_vectors = ""  # GloVe or word2vec file (text, .gz) that words start with
     # Settings of the class that `name` names, or init_from: a directory in the Hugging Face layout
@@ -168,6 +170,8 @@ def check(config: ConfigDict) -> None:
         value = (config[holder] if holder else config)[field]
         if value < least:
             raise UserError(f"{name} is {value}; expected {least} or more.")
+    if (dtype := config.model.dtype) not in DTYPES:
+        raise UserError(f"There is no model.dtype {dtype!r}. {did_you_mean(dtype, DTYPES)}")
     rhythm = {
         "log_every": config.log_every,
         "checkpoint_every": config.checkpoint_every,
@@ -268,7 +272,17 @@ def _check_drawing(objective: ConfigDict, reward: ConfigDict) -> None:
     for name in REWARDS:
         if reward[name] < 0:
             raise UserError(f"reward.{name} is {reward[name]}; expected 0 or more.")
-    if objective.samples and not (reward.cider or reward.bleu):
+    if not objective.samples:
+        usual = base()
+        drawn = [("objective", name, objective, usual.objective) for name in DRAWN]
+        drawn += [("reward", name, reward, usual.reward) for name in reward]
+        for holder, name, its, theirs in drawn:
+            if its[name] != theirs[name]:
+                raise UserError(
+                    f"{holder}.{name} is {its[name]!r}, and does nothing: it belongs to captions "
+                    "that are drawn. Leave it out, or set objective.samples=5."
+                )
+    elif not (reward.cider or reward.bleu):
         raise UserError(
             "reward.cider and reward.bleu are 0, so that no caption is worth more for what it says "
             "of its image. Set one of them."

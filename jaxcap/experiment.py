@@ -302,7 +302,7 @@ class Experiment:
           asked: images, also, progress.
         """
         config = self.config
-        check_batch(config.eval.batch_size, self.mesh)
+        check_batch(config.eval.batch_size, self.mesh, name="eval.batch_size")
         return evaluate(
             self.captioning,
             for_steps(variables),

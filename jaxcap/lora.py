@@ -71,8 +71,10 @@ def merged(params: Params) -> Params:
 
 
 def _check(pattern: str, rank: int, params: Params, kernels: list[str]) -> None:
-    if rank < 1:
-        raise UserError(f"model.lora gives {pattern!r} the rank {rank}; the least rank is 1.")
+    if rank < 1 or not isinstance(rank, int):
+        raise UserError(
+            f"model.lora gives {pattern!r} the rank {rank}; expected a whole number, 1 or more."
+        )
     if not any(re.search(pattern, name) for name in kernels):
         others = [name for name in params if re.search(pattern, name)]
         instead = f"but {others[0]}, which is no matrix of a layer" if others else "nor anything"

@@ -61,8 +61,14 @@ def make_mesh(sizes: Mapping[str, int], devices: Sequence[jax.Device] | None = N
     return Mesh(placed, AXES, axis_types=(AxisType.Auto,) * 3)
 
 
-def check_batch(batch_size: int, mesh: Mesh, parts: int = 1) -> None:
+def check_batch(batch_size: int, mesh: Mesh, parts: int = 1, *, name: str = "batch_size") -> None:
     """Refuse a batch whose parts (see `accumulate`) the mesh cannot share out evenly.
+
+    Args:
+      batch_size: over all devices.
+      mesh: of the devices.
+      parts: that it is worked through in.
+      name: of the field that says how large it is.
 
     Raises:
       UserError: with the numbers.
@@ -72,7 +78,7 @@ def check_batch(batch_size: int, mesh: Mesh, parts: int = 1) -> None:
         accumulated = f" in {parts} parts (accumulate)" if parts != 1 else ""
         raise UserError(
             f"A batch of {batch_size} images{accumulated} cannot be shared out evenly over {ways} "
-            f"devices (data={mesh.shape['data']} x fsdp={mesh.shape['fsdp']}). Make batch_size a "
+            f"devices (data={mesh.shape['data']} x fsdp={mesh.shape['fsdp']}). Make {name} a "
             f"multiple of {ways * max(parts, 1)}, or the mesh smaller."
         )
 

@@ -47,7 +47,7 @@ def train(config: ConfigDict, workdir: str | Path) -> bool:
     experiment = Experiment.open(config, run)
     config, mesh = experiment.config, experiment.mesh
     check_batch(config.batch_size, mesh, config.accumulate)
-    check_batch(config.eval.batch_size, mesh)
+    check_batch(config.eval.batch_size, mesh, name="eval.batch_size")
     check_writers(config.writers)
     with jax.set_mesh(mesh):
         # Shapes before arrays: a state is only made where it will lie. Then, in this order:

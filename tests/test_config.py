@@ -75,6 +75,25 @@ def test_a_rule_is_a_pair_of_a_regex_and_a_number(name, rules):
         check(config)
 
 
+@pytest.mark.parametrize(
+    "field", ["reward.repeats", "reward.kl", "objective.max_kl", "objective.temperature"]
+)
+def test_settings_of_captions_that_are_drawn_need_some(field):
+    config = get_config()
+    config.update_from_flattened_dict({field: 0.5})
+    with pytest.raises(UserError, match=f"{field} is 0.5, and does nothing"):
+        check(config)
+    config.objective.samples = 2
+    check(config)
+
+
+def test_numbers_have_a_kind_that_there_is():
+    config = get_config()
+    config.model.dtype = "bf16"
+    with pytest.raises(UserError, match=r"no model.dtype 'bf16'. Did you mean 'bfloat16'"):
+        check(config)
+
+
 def test_only_random_parts_are_made_fast():
     config = get_config()
     config.data.fast = True

@@ -223,7 +223,8 @@ def test_the_summary_counts_adapters_and_what_is_trained(run, monkeypatch):
         (("attention_norm", 2), "matches no kernel, nor anything"),
         (("mlp_residual/norm/scale", 2), "but .*/mlp_residual/norm/scale, which is no matrix"),
         (("query/bias", 2), "but .*/query/bias, which is no matrix"),
-        (("query", 0), "gives 'query' the rank 0; the least rank is 1"),
+        (("query", 0), "gives 'query' the rank 0; expected a whole number, 1 or more"),
+        (("query", 8.0), "gives 'query' the rank 8.0; expected a whole number"),
     ],
 )
 def test_a_line_that_names_no_kernel_is_refused(line, message, tmp_path):

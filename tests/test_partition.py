@@ -219,3 +219,5 @@ def test_a_batch_that_cannot_be_shared_out():
         check_batch(6, mesh)
     with pytest.raises(UserError, match=r"in 3 parts .* multiple of 12"):
         check_batch(8, mesh, 3)
+    with pytest.raises(UserError, match=r"Make eval\.batch_size a multiple of 4"):
+        check_batch(6, mesh, name="eval.batch_size")

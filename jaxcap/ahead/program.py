@@ -71,7 +71,7 @@ def train_program(config: ConfigDict, mesh: Mesh) -> jax.stages.Traced:
 def caption_program(config: ConfigDict, mesh: Mesh) -> jax.stages.Traced:
     """The search that evaluation compiles."""
     experiment, size = _experiment(config, mesh), config.eval.batch_size
-    check_batch(size, mesh)
+    check_batch(size, mesh, name="eval.batch_size")
     search = Search.of(**{"max_len": config.data.max_len, **config.search.to_dict()})
     numbers = np.zeros(size, np.int32)
     batch = {

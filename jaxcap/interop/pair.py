@@ -49,6 +49,7 @@ def pair(model: CaptionModel, config: ConfigDict, pad: int) -> Outline:
     seen, said = all_settings(model.encoder), all_settings(model.decoder)
     if not seen.get("grid", 1):
         seen["grid"] = config.data.image_size // seen["patch"]
+    _check_windows(seen, config.data.image_size)
     encoder = _family("encoder", VISION, config.model.encoder.name, seen, model.encoder)
     decoder = _family("decoder", TEXT, config.model.decoder.name, said, model.decoder)
     if not encoder.tokens:
@@ -80,6 +81,22 @@ def pair(model: CaptionModel, config: ConfigDict, pad: int) -> Outline:
     }
     idle = {f"encoder.{name}": shape for name, shape in encoder.idle(seen).items()}
     return Outline(written, parts, idle)
+
+
+def _check_windows(seen: Settings, image_size: int) -> None:
+    """Refuse windows that are larger than a map: Transformers does not make them smaller.
+
+    Raises:
+      UserError: with the sizes.
+    """
+    if "window" in seen:
+        last = -(-image_size // (seen["patch"] * 2 ** (len(seen["depths"]) - 1)))
+        if last < seen["window"]:
+            raise UserError(
+                f"Of images of {image_size} pixels the last map has {last} x {last} cells, fewer "
+                f"than a window of {seen['window']}, which Transformers does not make smaller. "
+                "Train with a smaller model.encoder.window, or larger images."
+            )
 
 
 def check_between(model: CaptionModel, config: ConfigDict, bridge: Settings) -> Settings:

@@ -120,8 +120,12 @@ def _make(what: str, part: Part, settings: Mapping[str, Any], more: Mapping[str,
             raise UserError(f"The {what} needs the setting {setting!r}, and it has none.")
     for setting, value in settings.items():
         usual = takes[setting].default  # above 0 of what there must be one of
-        counts = type(value) is int and (usual is inspect.Parameter.empty or usual > 0)
+        counts = type(value) is int and (
+            usual is inspect.Parameter.empty or (isinstance(usual, int) and usual > 0)
+        )
         if counts and value < 1:
             raise UserError(f"The {what} has {setting}={value}; expected 1 or more.")
     fixed = {name: tuple(x) if isinstance(x, list) else x for name, x in settings.items()}
+    if type(fixed.get("size")) is int:
+        fixed["size"] = str(fixed["size"])  # a ResNet of size 50
     return part(**fixed, **given)  # a tuple that was JSON is a list

@@ -5,6 +5,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from jaxcap.errors import UserError
+
 BYTES_A_WORD = 4
 SIDES = 256  # of a coin: rates are multiples of 1 / 256
 
@@ -25,7 +27,9 @@ class Dropout(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "..."], train: bool) -> Float[Array, "..."]:
-        dropped = round(self.rate * SIDES)
+        if not 0 <= self.rate < 1:
+            raise UserError(f"A dropout of {self.rate} is no share; expected 0 or more, under 1.")
+        dropped = min(round(self.rate * SIDES), SIDES - 1)
         if not train or dropped == 0:
             return x
         shape = (*x.shape[:-1], 1) if self.whole else x.shape

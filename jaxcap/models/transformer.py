@@ -181,6 +181,11 @@ class TransformerDecoder(nn.Module):
         self, memory: Memory
     ) -> tuple[Float[Array, "B S E"], Float[Array, "B E"], Float[Array, "B 1 1 D"] | None]:
         """The image as the first layer sees it, all of it, and what joins the last one's output."""
+        if self.fusion == "prefix" and memory.tokens.shape[-1] != self.width:
+            raise UserError(
+                f"A memory of width {memory.tokens.shape[-1]} cannot stand before words of width "
+                f"{self.width} (fusion='prefix'). Set model.bridge.project=True."
+            )
         whole = memory.pooled().astype(self.dtype)
         joins = self.mix(whole)[:, None, None] if self.fusion == "merge" else None
         return memory.tokens.astype(self.dtype), whole, joins

@@ -38,7 +38,8 @@ class ViT(nn.Module):
     Attributes:
       size: one of `SIZES`, in place of the four numbers after it.
       width, depth, heads, mlp_width: D, layers, H, F.
-      patch: side of a patch in pixels; it must divide the image's sides.
+      patch: side of a patch in pixels; it must divide the image's sides, unless there is a `grid`,
+        and it is what fits: then the rest of the image is not seen.
       stem: `patches` or `convs`; see `jaxcap.models.stem`.
       stem_bias: of the patches.
       tokens: learned tokens before the patches, such as ("class",).
@@ -117,7 +118,7 @@ class ViT(nn.Module):
                 MemoryBlock(heads, self.mlp_width, style, name=f"layer_{i}")
                 for i in range(self.depth)
             ],
-            lambda layer, x, own: layer(x, mask, train, bias if own is None else own),
+            lambda layer, x, own: layer(x, mask, train, added(bias, own)),
             x,
             biases,
             scan=self.scan,
@@ -157,8 +158,15 @@ class ViT(nn.Module):
                 "Relative positions know one token before the patches, and it is the class: "
                 f'tokens=("class",), not {tuple(self.tokens)}.'
             )
-        if shape[1] % self.patch or shape[2] % self.patch:
+        known = (self.grid * self.patch, (self.grid + 1) * self.patch)  # published ones may not fit
+        fits = all(known[0] <= side < known[1] for side in shape[1:3])
+        if not fits and (shape[1] % self.patch or shape[2] % self.patch):
             raise UserError(
                 f"An image of {shape[1]} x {shape[2]} pixels cannot be cut into patches of "
                 f"{self.patch}; make data.image_size a multiple of it."
             )
+
+
+def added(shared: Array | None, own: Array | None) -> Array | None:
+    """What heads add by distance: what all layers add, and what the one does."""
+    return own if shared is None else shared if own is None else shared + own

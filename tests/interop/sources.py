@@ -40,6 +40,12 @@ ENCODERS = {
         layer_scale_init_value=0.0,
         use_mean_pooling=False,
     ),
+    "beit-both": hf.BeitConfig(
+        **SEES,
+        use_relative_position_bias=True,
+        use_shared_relative_position_bias=True,
+        layer_scale_init_value=0.5,
+    ),
     "clip": hf.CLIPVisionConfig(**SEES),
     "siglip": hf.SiglipVisionConfig(**SEES),
     "dinov2": hf.Dinov2Config(**SEES, layerscale_value=0.7, mlp_ratio=2),

@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from published import BERT, GPT2, SEES, SPEAKS, UNEQUAL, made, publish
+from published import BERT, GPT2, SEES, SPEAKS, SWIN, UNEQUAL, made, publish
 
 from jaxcap.errors import UserError
 from jaxcap.interop import export as exporting
@@ -62,6 +62,7 @@ REASONS = [
         {"decoder": {"name": "recurrent", "width": 16}},
         "no class .* decoder 'recurrent'; it has one for gpt2",
     ),
+    ({"encoder": {**SWIN, "window": 5}}, "last map has 4 x 4 cells, fewer than a window of 5"),
     ({"encoder": {"name": "discrete_vae", "width": 16}}, "no class .* encoder 'discrete_vae'"),
     ({"bridge": {**UNEQUAL, "geometry": True}}, "bridge.geometry is True, and there False"),
     ({"bridge": {**UNEQUAL, "pool": True}}, "bridge.pool is True, and there False"),

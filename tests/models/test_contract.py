@@ -380,6 +380,23 @@ def test_a_config_that_names_what_there_is_not_is_refused(change, message):
         build(config, vocab_size=V, max_len=8)
 
 
+def test_a_memory_before_the_words_is_as_wide_as_they_are():
+    config = settings("prefix")
+    config.bridge = {"project": False, "norm": False}
+    model = build(config, vocab_size=V, max_len=8)
+    with pytest.raises(UserError, match=r"width 64 .* words of width 16 .*project=True"):
+        jax.eval_shape(model.init, jax.random.key(0), IMAGES, TOKENS)
+
+
+def test_a_size_may_be_a_number():
+    config = settings()
+    config.encoder = {"name": "resnet", "size": 50}
+    assert build(config, vocab_size=V, max_len=8).encoder.size == "50"
+    config.encoder.size = 51
+    with pytest.raises(UserError, match="no ResNet of size '51'"):
+        build(config, vocab_size=V, max_len=8)
+
+
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [

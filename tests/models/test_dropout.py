@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxcap.errors import UserError
 from jaxcap.models.dropout import Dropout, coins
 
 
@@ -18,6 +19,16 @@ def test_the_share_dropped_is_the_rate_and_the_mean_stays(width):
     tolerance = 5 * (0.25 * 0.75 / y.size) ** 0.5
     assert abs((y == 0).mean() - 0.25) < tolerance
     assert set(np.unique(y)) == {0, np.float32(1 / 0.75)}
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.0, 1.5])
+def test_a_rate_that_is_no_share_is_refused(rate):
+    with pytest.raises(UserError, match=f"dropout of {rate} is no share"):
+        apply(jnp.ones((2, 4)), rate=rate)
+
+
+def test_nearly_all_may_be_dropped():
+    assert np.asarray(apply(jnp.ones((64, 64)), rate=0.999)).max() == 256
 
 
 def test_a_rate_is_rounded_to_the_coin_and_the_scale_follows_it():

@@ -46,3 +46,15 @@ def test_what_cannot_be_is_refused(settings, message):
     image = jax.ShapeDtypeStruct((1, 48, 48, 3), jnp.uint8)
     with pytest.raises(UserError, match=message):
         jax.eval_shape(ViT("mini", **settings).init, jax.random.key(0), image)
+
+
+def test_what_a_published_grid_does_not_reach_is_not_seen():
+    """SigLIP's images of 384 pixels have 27 patches of 14 a side, and 6 pixels more."""
+    image = jnp.asarray(np.random.default_rng(0).integers(0, 256, (2, 17, 16, 3), np.uint8))
+    vit = ViT("mini", patch=5, grid=3)
+    variables = vit.init(jax.random.key(0), image)
+    whole, part = (vit.apply(variables, each) for each in (image, image[:, :15, :15]))
+    assert whole.grid == (3, 3)
+    np.testing.assert_array_equal(whole.tokens, part.tokens)
+    with pytest.raises(UserError, match="20 x 17 pixels cannot be cut into patches of 5"):
+        vit.init(jax.random.key(0), jnp.zeros((1, 20, 17, 3), jnp.uint8))
