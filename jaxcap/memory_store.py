@@ -20,7 +20,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from jaxcap.atomic import place_beside, write_text
+from jaxcap.atomic import beside, write_text
 from jaxcap.data.frame import Frame
 from jaxcap.data.pipeline import EvalExample, check_view, eval_batches, trouble
 from jaxcap.data.record import Source
@@ -186,13 +186,12 @@ def _begun(config: ConfigDict) -> ConfigDict:
 
 
 def _write(file: Path, rows: list[bytes]) -> None:
-    beside = place_beside(file)
-    writer = ArrayRecordWriter(str(beside), "group_size:1,uncompressed")
-    for row in rows:
-        writer.write(row)
-    writer.close()
     try:
-        beside.replace(file)
+        with beside(file) as place:
+            writer = ArrayRecordWriter(str(place), "group_size:1,uncompressed")
+            for row in rows:
+                writer.write(row)
+            writer.close()
     except FileNotFoundError:  # another run, which kept the same, was done and cleared up
         if not file.is_file():
             raise

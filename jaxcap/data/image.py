@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, TiffImagePlugin
 from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH
 
-from jaxcap.atomic import place_beside
+from jaxcap.atomic import beside
 
 try:
     from pillow_heif import register_heif_opener
@@ -111,12 +111,8 @@ def write_png(image: Image.Image, file: Path) -> None:
       OSError: it cannot be written.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    beside = place_beside(file)
-    try:
-        image.save(beside, format="PNG")
-        beside.replace(file)
-    finally:
-        beside.unlink(missing_ok=True)  # where that failed
+    with beside(file) as place:
+        image.save(place, format="PNG")
 
 
 def shrink_jpeg(data: bytes, side: int) -> bytes:

@@ -11,7 +11,7 @@ import PIL
 from ml_collections import ConfigDict
 
 import jaxcap
-from jaxcap.atomic import place_beside
+from jaxcap.atomic import beside
 from jaxcap.captioner import Captioner
 from jaxcap.data.frame import Frame
 from jaxcap.errors import UserError
@@ -107,15 +107,11 @@ def _write(out: Path, texts: dict[str, str | bytes], weights: dict[str, Any]) ->
     Raises:
       UserError: nothing can be written there.
     """
-    beside = place_beside(out)
     try:
-        with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as file:
+        with beside(out) as place, zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED) as file:
             for name, text in texts.items():
                 file.writestr(name, text)
             with file.open(zipfile.ZipInfo(WEIGHTS), "w", force_zip64=True) as member:
                 np.savez(member, **weights)
-        beside.replace(out)
     except OSError as error:
         raise UserError(f"{out} cannot be written: {error.strerror or error}.") from error
-    finally:
-        beside.unlink(missing_ok=True)
