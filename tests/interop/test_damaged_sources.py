@@ -100,7 +100,7 @@ def test_a_file_that_is_damaged(file, source):
         ),
         ({"encoder__image_size": [32, 48]}, r"says image_size = \[32, 48\]; expected .* same"),
         ({"encoder__patch_size": 0}, "says patch_size = 0; expected a number above 0"),
-        ({"encoder__patch_size": 9}, "cannot be cut into patches of 9"),
+        ({"encoder__patch_size": 9}, r"shape \[1, 17, 32\]; expected \[1, 10, 32\], for positions"),
         ({"encoder__image_size": 48}, r"position_embeddings' has shape \[1, 17, 32\]; expected"),
         ({"encoder__hidden_size": 0}, "a vit with hidden_size = 0 cannot be read"),
         ({"encoder__hidden_size": 40}, r"cls_token' has shape \[1, 1, 32\]; expected \[1, 1, 40\]"),
