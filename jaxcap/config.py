@@ -9,7 +9,11 @@ from ml_collections import ConfigDict, config_dict
 from jaxcap.errors import UserError, did_you_mean
 
 BASELINES = ("others", "greedy")  # of self-critical training
-LEAST = {"data.captions": 1, "data.max_len": 1, "data.workers": 0, "eval.images": 0, "profile": 0}
+LEAST = {
+    **dict.fromkeys(("log_every", "checkpoint_every", "eval.every", "optim.decay_every"), 1),
+    **dict.fromkeys(("data.captions", "data.max_len"), 1),
+    **dict.fromkeys(("data.workers", "eval.images", "profile"), 0),
+}
 DTYPES = ("float32", "bfloat16", "float16")
 DRAWN = ("baseline", "temperature", "min_entropy", "max_kl")  # of the objective, where it draws
 REWARDS = ("cider", "bleu", "length", "repeats", "kl")
@@ -169,18 +173,10 @@ def check(config: ConfigDict) -> None:
         holder, _, field = name.rpartition(".")
         value = (config[holder] if holder else config)[field]
         if value < least:
-            raise UserError(f"{name} is {value}; expected {least} or more.")
+            never = "; past the last step is never" if name.endswith("every") else ""
+            raise UserError(f"{name} is {value}; expected {least} or more{never}.")
     if (dtype := config.model.dtype) not in DTYPES:
         raise UserError(f"There is no model.dtype {dtype!r}. {did_you_mean(dtype, DTYPES)}")
-    rhythm = {
-        "log_every": config.log_every,
-        "checkpoint_every": config.checkpoint_every,
-        "eval.every": config.eval.every,
-        "optim.decay_every": config.optim.decay_every,
-    }
-    for name, every in rhythm.items():
-        if every < 1:
-            raise UserError(f"{name} is {every}; expected 1 or more; past the last step is never.")
     if not 0 < config.optim.decay <= 1:
         raise UserError(
             f"optim.decay is {config.optim.decay}; expected more than 0, and 1 at most."

@@ -2,11 +2,12 @@
 # The captioner in the box, made again: bash jaxcap/boxed/rebuild.sh DIR NEW
 # DIR is Flickr8k as distributed, NEW a folder that is made. Two cores take about 50 minutes.
 set -euo pipefail
-data=$1 new=$2 runs=$(mktemp -d)
+data=$1 new=$2
 if [ -e "$new" ]; then
   echo "$new is there already; name a folder that is not." >&2
   exit 2
 fi
+runs=$(mktemp -d)
 echo "The runs are in $runs."
 jaxcap train --config "flickr8k:$data" --workdir "$runs/flickr8k" --config.data.cache="$runs/memories"
 jaxcap train --config "flickr8k_scst:$data" --workdir "$runs/flickr8k_scst" \

@@ -37,10 +37,7 @@ def evaluate(
     from jaxcap.train import print_scores
 
     if out is not None:
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"--out {out} is to be a folder: {error.strerror}.") from error
+        out.mkdir(parents=True, exist_ok=True)  # what cannot be written shows before the work
     if run.is_file():
         if data is None or split is None:
             raise UserError(f"To score {run}, name what it is of: --data SOURCE --split NAME.")

@@ -313,7 +313,7 @@ def test_prepare_makes_a_source_of_another(photos, tmp_path):
         (("caption", "{photos}/b.png", "--overwrite", "--csv", "{photos}/b.png"), "is one of the"),
         (("caption", "{photos}/b.png", "--csv", "{empty}/o", "--jsonl", "{empty}/o"), "of --csv"),
         (("eval", "{empty}"), "is not a run directory"),
-        (("eval", "{run}", "--out", "{run}/config.json"), "is to be a folder: File exists"),
+        (("eval", "{run}", "--out", "{run}/config.json"), "config.json: File exists"),
         (("export", "{run}", "{empty}"), "is a folder; name a file"),
         (("export", "{run}", "."), "is a folder; name a file"),
         (("eval", "{run}", "--data", "shape"), "Did you mean 'shapes'"),
