@@ -95,7 +95,7 @@ def command(tmp_path_factory):
                 )
             )
         try:
-            outputs = [process.communicate(timeout=180) for process in running]
+            outputs = [process.communicate(timeout=600) for process in running]
         finally:
             for process in running:
                 process.kill()
@@ -200,7 +200,7 @@ def test_what_joins_nobody_is_refused(words, message, tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=180,
     )
     assert (ran.returncode, message in ran.stderr) == (2, True), ran.stderr
     assert "Traceback" not in ran.stderr

@@ -150,7 +150,7 @@ class Compiler:
         self.changed = threading.Semaphore(0)
 
     def __call__(self, search, size):
-        assert self.go.acquire(timeout=10)
+        assert self.go.acquire(timeout=60)
         if search == "bad":
             raise ValueError(search)
         self.done.append((search, size))
@@ -158,7 +158,7 @@ class Compiler:
     def let(self, programs=1):
         self.go.release(programs)
         for _ in range(programs):
-            assert self.changed.acquire(timeout=10)
+            assert self.changed.acquire(timeout=60)
 
 
 @pytest.fixture
