@@ -11,8 +11,10 @@ from jaxcap.errors import UserError, did_you_mean
 BASELINES = ("others", "greedy")  # of self-critical training
 LEAST = {
     **dict.fromkeys(("log_every", "checkpoint_every", "eval.every", "optim.decay_every"), 1),
-    **dict.fromkeys(("data.captions", "data.max_len"), 1),
-    **dict.fromkeys(("data.workers", "eval.images", "profile"), 0),
+    **dict.fromkeys(("batch_size", "accumulate", "eval.batch_size"), 1),
+    **dict.fromkeys(("data.captions", "data.max_len", "data.image_size"), 1),
+    **dict.fromkeys(("seed", "steps", "optim.warmup"), 0),
+    **dict.fromkeys(("data.workers", "data.resize", "eval.images", "profile"), 0),
 }
 DTYPES = ("float32", "bfloat16", "float16")
 DRAWN = ("baseline", "temperature", "min_entropy", "max_kl")  # of the objective, where it draws

@@ -63,8 +63,8 @@ def test_the_keyboard_is_enough(visit, photos):
     page = visit(permissions=["clipboard-read", "clipboard-write"])
     expect(page.locator("fieldset")).to_be_enabled()
     press = page.keyboard.press
-    # That the chooser is to be handed over is told before the focus is asked for, which comes back
-    # in turn: a key goes another way, and on a busy machine it would overtake.
+    # Nobody waits until the browser knows that the chooser is wanted, and a key, which goes another
+    # way, could overtake. The look at the focus goes the same way: it is answered after it.
     with page.expect_file_chooser() as chooser:
         press("Tab")
         expect(page.locator("#files")).to_be_focused()
