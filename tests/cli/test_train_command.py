@@ -57,7 +57,7 @@ def test_what_needs_no_run_is_asked_for_none(tmp_path):
         (["--config", "shape"], "no config 'shape', .* Did you mean 'shapes'?"),
         (["--config", "shapes:lnog"], "has no 'lnog'. Did you mean 'long'?"),
         (["--config=shapes", "--config.optim.lrr=1"], 'Did you mean "lr" instead of "lrr"?'),
-        (["--config.batch_size", "-1", "--config", "shapes"], "A batch of -1 images"),
+        (["--config.batch_size", "-1", "--config", "shapes"], "batch_size is -1; expected 1"),
         (["--config", "shapes", "--mode=evla"], "train|eval|encode|compile"),
         (["--config", "shapes", "--lsit"], "Unknown command line flag 'lsit'"),
         (["--config", "shapes", "more"], "Unexpected argument 'more'"),
