@@ -8,16 +8,20 @@ import typer
 
 from jaxcap.cli.bulk import caption_input
 from jaxcap.cli.files import boxes_of, check_tables, drawings_of
-from jaxcap.cli.options import AsJson, Beams, MaxLength
-from jaxcap.cli.pictures import pictures_of
+from jaxcap.cli.options import AsJson, Beams, MaxLength, named
+from jaxcap.cli.pictures import Picture, pictures_of
 from jaxcap.cli.runs import run_and_rest
 from jaxcap.cli.sidecars import Sidecars
 from jaxcap.cli.told import outputs
 from jaxcap.errors import UserError
 from jaxcap.progress import bar
 
+SEARCH = {"beams", "min_words", "max_words", "max_length"}
+OF_INPUT = {"output", "part", "split", "batch_size", "workers"}
+
 
 def caption(
+    context: typer.Context,
     words: Annotated[
         list[str] | None,
         typer.Argument(
@@ -99,23 +103,8 @@ def caption(
     run, names = run_and_rest(words or ())
     search = {"beams": beams, "max_len": max_length, "min_words": min_words, "max_words": max_words}
     settings = {name: value for name, value in search.items() if value is not None}
-    of_drawings = (explain, explain_layer, explain_head, similarity)
-    of_input = (output, batch_size, part != "0/1" or None, split != "all" or None, workers or None)
     if given is not None:
-        here = (
-            names,
-            prefix,
-            together,
-            boxes,
-            as_json,
-            num != 1,
-            is_diverse,
-            confidence,
-            allow_url,
-            overwrite,
-        )
-        files = (*of_drawings, sidecar, table, jsonl)
-        if output is None or any(here) or any(word is not None for word in files):
+        if output is None or names or not named(context) <= {"words", "given"} | OF_INPUT | SEARCH:
             raise UserError(
                 "--input is captioned to --output, and knows no other options than --part, "
                 "--split, --batch-size, --workers, --beams, --min-words, --max-words and "
@@ -124,36 +113,16 @@ def caption(
         fields: dict[str, Any] = {f"search.{name}": value for name, value in settings.items()}
         fields |= {"eval.batch_size": batch_size, "data.workers": workers}
         return caption_input(run, given, output, part=part, split=split, settings=fields)
-    if not names or any(word is not None for word in of_input):
-        raise UserError(
-            "Name photographs or folders to caption; or --input and --output, to which --part, "
-            "--split, --batch-size and --workers belong."
-        )
-    if explain is None and (explain_layer is not None or explain_head is not None):
-        raise UserError("--explain-layer and --explain-head are of a drawing: add --explain PNG.")
-    if is_diverse and num < 2:
-        raise UserError("--diverse is of several captions: add --num 3.")
-    if as_json and (jsonl or table or sidecar):
-        raise UserError("--json prints, and --jsonl, --csv and --write-sidecar write files.")
-    if overwrite and not (sidecar or table or jsonl):
-        raise UserError("--overwrite is of --write-sidecar, --csv and --jsonl.")
+    _check(named(context), names, num)
 
     pictures = pictures_of(names, allow_url)
-    groups = [tuple(pictures)] if together else [(picture,) for picture in pictures]
+    groups: list[tuple[Picture, ...]] = [(picture,) for picture in pictures]
+    if together:
+        groups = [tuple(pictures)]
     check_tables(groups, overwrite, csv=table, jsonl=jsonl)
     beside = None if sidecar is None else Sidecars(sidecar, pictures)
     if beside is not None and not overwrite:
-        left = [group for group in groups if not beside.has(group[0])]
-        if len(left) < len(groups):
-            if table or jsonl:
-                raise UserError(
-                    f"{len(groups) - len(left)} of {len(groups)} photographs have a .{sidecar} "
-                    "beside them and would be left out of the table. Write one of the two, or add "
-                    "--overwrite."
-                )
-            there = f"{len(groups) - len(left)} of {len(groups)} have a .{sidecar} beside them"
-            typer.echo(f"{there} and are left alone (--overwrite writes them anew).", err=True)
-        groups = left
+        groups = _without_sidecar(groups, beside, in_a_table=bool(table or jsonl))
     regions = None if boxes is None else boxes_of(boxes, groups)
     looks, alike = drawings_of(groups, explain=explain, similarity=similarity)
 
@@ -182,3 +151,37 @@ def caption(
             failed |= bool(told.error)
             advance(1)
     raise typer.Exit(1 if failed else 0)
+
+
+def _check(asked: set[str], names: Sequence[str], num: int) -> None:
+    """Refuse options that mean nothing without others, or beside them."""
+    if not names or asked & OF_INPUT:
+        raise UserError(
+            "Name photographs or folders to caption; or --input and --output, to which --part, "
+            "--split, --batch-size and --workers belong."
+        )
+    if asked & {"explain_layer", "explain_head"} and "explain" not in asked:
+        raise UserError("--explain-layer and --explain-head are of a drawing: add --explain PNG.")
+    if "is_diverse" in asked and num < 2:
+        raise UserError("--diverse is of several captions: add --num 3.")
+    to_files = asked & {"jsonl", "table", "sidecar"}
+    if "as_json" in asked and to_files:
+        raise UserError("--json prints, and --jsonl, --csv and --write-sidecar write files.")
+    if "overwrite" in asked and not to_files:
+        raise UserError("--overwrite is of --write-sidecar, --csv and --jsonl.")
+
+
+def _without_sidecar(
+    groups: Sequence[tuple[Picture, ...]], beside: Sidecars, in_a_table: bool
+) -> list[tuple[Picture, ...]]:
+    """Those that have none yet; how many have one is told."""
+    left = [group for group in groups if not beside.has(group[0])]
+    if len(left) < len(groups):
+        there = f"{len(groups) - len(left)} of {len(groups)} have a .{beside.form} beside them"
+        if in_a_table:
+            raise UserError(
+                f"{there} and would be left out of the table. Write one of the two, or add "
+                "--overwrite."
+            )
+        typer.echo(f"{there} and are left alone (--overwrite writes them anew).", err=True)
+    return left

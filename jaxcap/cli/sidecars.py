@@ -69,7 +69,7 @@ class Sidecars:
             raise UserError(
                 f"There is no place beside {nowhere[0]} for a sidecar. Use --jsonl or --csv."
             )
-        self._form = form
+        self.form = form
         self._places = sidecars([file for file in files.values() if file is not None], form)
 
     def has(self, picture: Picture) -> bool:
@@ -86,7 +86,7 @@ class Sidecars:
             return
         place = self._places[told.files[0]]
         try:
-            write_text(place, FORMATS[self._form](told))
+            write_text(place, FORMATS[self.form](told))
         except OSError as error:
             raise UserError(f"{place} cannot be written: {error.strerror}.") from error
 
