@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -23,6 +24,7 @@ from jaxcap.serve.engine import Engine
 from jaxcap.serve.guard import LOOPBACK
 from jaxcap.serve.limits import Limits
 from jaxcap.serve.metrics import Metrics
+from jaxcap.serve.patience import Patience
 
 SPARE = 5  # seconds beyond a request's own, for its answer to leave when the server is stopped
 IDLE = 75  # seconds that a connection is kept for another request
@@ -31,12 +33,13 @@ IDLE = 75  # seconds that a connection is kept for another request
 class _Server(uvicorn.Server):
     """Ends when its engine failed to warm up; tells its engine when it is about to end."""
 
-    def __init__(self, config: uvicorn.Config, engine: Engine):
+    def __init__(self, config: uvicorn.Config, engine: Engine, patience: Patience):
         super().__init__(config)
-        self._engine = engine
+        self._engine, self._patience = engine, patience
 
     async def on_tick(self, counter: int) -> bool:
-        """Whether to end."""
+        """Whether to end; called ten times a second."""
+        self._patience.look(self.server_state.connections, time.monotonic())
         return await super().on_tick(counter) or self._engine.failure is not None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -78,7 +81,7 @@ def serve(
     hosts = (*LOOPBACK, *names) if local or names else ()
     app = application(engine, about(Run(run)), token=token, hosts=hosts)
     _log_requests()
-    server = _Server(uvicorn_config(app, limits), engine)
+    server = _Server(uvicorn_config(app, limits), engine, Patience(limits.seconds))
     for each in (signal.SIGTERM, signal.SIGINT):  # also once more when uvicorn has ended by it
         signal.signal(each, server.handle_exit)
     threading.Thread(target=engine.warm_up, name="warm-up", daemon=True).start()
@@ -98,6 +101,7 @@ def uvicorn_config(app: ASGIApp, limits: Limits) -> uvicorn.Config:
     """How uvicorn runs an app: it ends no sooner than the last request has had its time."""
     return uvicorn.Config(
         app,
+        ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -1,5 +1,6 @@
 """`jaxcap serve` as a process: its address, its end, and what keeps it from beginning."""
 
+import contextlib
 import http.client
 import os
 import re
@@ -108,6 +109,33 @@ def test_it_may_be_ended_while_it_warms_up(serve):
     server.terminate()
     server.communicate(timeout=60)
     assert server.returncode == 0
+
+
+def test_a_head_has_its_time_too(serve):
+    """One that never ends, none at all, and the second of a connection."""
+    _, port = serve("--timeout", "1")
+    clients = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(3)]
+    trickle, _, second = clients
+    trickle.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nName: ")
+    trickle.setblocking(False)
+    second.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    kept = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    for _ in range(2):  # an idle connection is kept for its next request
+        kept.request("GET", "/healthz")
+        assert kept.getresponse().read() == b'{"status":"ok"}'
+        began = time.monotonic()
+        while time.monotonic() < began + 2:
+            with contextlib.suppress(OSError):  # it may be gone already
+                trickle.sendall(b"a")
+            time.sleep(0.1)
+    kept.close()
+    second.sendall(b"GET /healthz HTTP/1.1\r\nHost:")
+    trickle.settimeout(20)
+    for client in clients:
+        with client, contextlib.suppress(ConnectionResetError):
+            while client.recv(4096):
+                pass
+    assert ask(port, "GET", "/healthz")[0] == 200
 
 
 def test_names_at_any_address(serve):
